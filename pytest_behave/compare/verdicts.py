@@ -1,0 +1,129 @@
+"""From an estimate and its bounds to a verdict. No I/O, no clock: the date is an argument."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
+from pytest_behave.records import Better, Bounds, Decide, Estimate, KnownFailure, Verdict
+
+MOST_SEARCHED = 10_000_000
+Z = NormalDist().inv_cdf(0.975)
+
+
+def judge(estimate: Estimate, bounds: Bounds, *, size: int, min_size: int) -> Verdict:
+    """Return the verdict on ``min`` and ``max`` of one behavior: holds, violated or undecided."""
+    if size < min_size:
+        return Verdict("undecided", f"{size} instances, fewer than min_size {min_size}")
+    if estimate.value is None:
+        return Verdict("undecided", estimate.reason)
+    problems = [
+        problem
+        for problem in (
+            _miss(estimate, bounds.min, "min", bounds.decide),
+            _miss(estimate, bounds.max, "max", bounds.decide),
+        )
+        if problem is not None
+    ]
+    failures = [problem for problem in problems if problem.verdict == "violated"]
+    return (failures or problems or [Verdict("holds")])[0]
+
+
+def _miss(estimate: Estimate, bound: float | None, side: str, decide: Decide) -> Verdict | None:
+    if bound is None:
+        return None
+    compared = _decisive_value(estimate, side, decide)
+    if compared is None:
+        return Verdict("undecided", f"`decide: {decide}` needs an interval: {estimate.reason or 'there is none'}")
+    met = compared >= bound if side == "min" else compared <= bound
+    needed = instances_needed(bound, side, decide) if "wilson" in estimate.interval else 0
+    if needed > estimate.n:
+        return Verdict("undecided", f"{estimate.n} instances cannot decide {side} {bound:g} ({decide}): {needed:,} would")
+    if met:
+        return None
+    word = "below" if side == "min" else "above"
+    shown = f"{_figure(estimate.value)} is {word} {side} {bound:g}"
+    if decide == "proven":
+        shown = f"the interval reaches {_figure(compared)}, {word} {side} {bound:g} (proven)"
+    return Verdict("violated", shown)
+
+
+def _decisive_value(estimate: Estimate, side: str, decide: Decide) -> float | None:
+    """The end of the interval that must meet the bound: the worse one if proven, the better one if refuted."""
+    if decide == "observed":
+        return estimate.value
+    worse_end = estimate.low if side == "min" else estimate.high
+    better_end = estimate.high if side == "min" else estimate.low
+    return worse_end if decide == "proven" else better_end
+
+
+def instances_needed(bound: float, side: str, decide: Decide) -> int:
+    """Return how many instances a proportion needs before any outcome can decide; 0 if it always can.
+
+    A perfect outcome's Wilson interval starts at n / (n + z^2): `proven` needs that to reach the bound, `refuted` that
+    the worst outcome's interval misses it.
+    """
+    if decide == "observed":
+        return 0
+    reach = bound if side == "min" else 1 - bound
+    share = reach if decide == "proven" else 1 - reach
+    if not 0 <= share < 1:
+        return 0 if share < 0 else MOST_SEARCHED
+    if decide == "refuted" and reach <= 0:
+        return MOST_SEARCHED
+    return math.ceil(Z**2 * share / (1 - share) - 1e-9) + (decide == "refuted" and share == 0)
+
+
+def judge_gap(
+    members: Sequence[tuple[str, Estimate]], max_gap: float, better: Better
+) -> tuple[Verdict, Estimate, tuple[str, str] | None]:
+    """Return the verdict on the widest difference between members, the gap, and the two members (worse one last).
+
+    ``members`` are those that are decided: large enough and with a value.
+    """
+    if len(members) < 2:  # noqa: PLR2004 - a gap lies between two
+        nothing = Estimate(None, None, None, 0, "fewer than two members can be decided")
+        return Verdict("undecided", nothing.reason), nothing, None
+    ranked = sorted(members, key=lambda item: (item[1].value, item[0]))
+    lowest, highest = ranked[0], ranked[-1]
+    value = float(highest[1].value or 0.0) - float(lowest[1].value or 0.0)
+    between = (highest[0], lowest[0]) if better == "higher" else (lowest[0], highest[0])
+    gap = Estimate(value, *_gap_interval(highest[1], lowest[1]), n=highest[1].n + lowest[1].n, interval="newcombe")
+    if value <= max_gap:
+        return Verdict("holds"), gap, between
+    return Verdict("violated", f"{between[0]} and {between[1]} differ by {_figure(value)}, above max_gap {max_gap:g}"), gap, between
+
+
+def _gap_interval(highest: Estimate, lowest: Estimate) -> tuple[float | None, float | None]:
+    """Newcombe 1998, Stat. Med. 17:873, method 10: the members are disjoint, so their distances add in squares."""
+    ends = (highest.value, highest.low, highest.high, lowest.value, lowest.low, lowest.high)
+    if any(end is None for end in ends):
+        return None, None
+    high_value, high_low, high_high, low_value, low_low, low_high = (float(end or 0.0) for end in ends)
+    value = high_value - low_value
+    below = math.hypot(high_value - high_low, low_high - low_value)
+    above = math.hypot(high_high - high_value, low_value - low_low)
+    return value - below, value + above
+
+
+def with_known_failure(
+    verdict: Verdict, known: KnownFailure | None, today: str, *, any_fails: bool
+) -> Verdict:
+    """Apply a declared known failure: xfail while it lasts, a failure when it is over or no longer needed.
+
+    ``any_fails`` tells whether any behavior under the same declaration fails (a family has many).
+    """
+    if known is None:
+        return verdict
+    if verdict.verdict == "violated":
+        if known.until is not None and today > known.until:
+            return Verdict("violated", f"{verdict.reason}; the known failure ({known.reason}) ended {known.until}")
+        return Verdict("known-failure", f"{verdict.reason}; known: {known.reason}")
+    if verdict.verdict == "holds" and not any_fails:
+        return Verdict("violated", f"holds again, so remove `known_failure` ({known.reason})")
+    return verdict
+
+
+def _figure(value: float | None) -> str:
+    return f"{value:.4g}" if value is not None else "nothing"

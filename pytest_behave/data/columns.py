@@ -1,0 +1,101 @@
+"""A column of a data frame as plain arrays: its kind, its values, and which of them are missing."""
+
+from __future__ import annotations
+
+import datetime
+import numbers
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+
+from pytest_behave.records import Column, Kind
+
+
+def column_of(series: pd.Series) -> Column:
+    """Return the series as a Column: number (int64 or float64), bool, text, date (wall-clock), mixed or empty."""
+    dtype = series.dtype
+    missing = series.isna().to_numpy(dtype=bool)
+    if missing.all():
+        return Column("empty", np.full(len(series), None, dtype=object), missing)
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _object_column(series.astype(object), missing)
+    if pd.api.types.is_bool_dtype(dtype) and not pd.api.types.is_object_dtype(dtype):
+        return Column("bool", series.fillna(False).to_numpy(dtype=bool), missing)
+    if pd.api.types.is_integer_dtype(dtype):
+        return _integer_column(series, missing)
+    if pd.api.types.is_float_dtype(dtype):
+        return Column("number", series.to_numpy(dtype=np.float64, na_value=np.nan), missing)
+    if pd.api.types.is_datetime64_any_dtype(dtype):
+        return Column("date", _wall_clock(series), missing)
+    return _object_column(series.astype(object), missing)
+
+
+def canonical_text(column: Column) -> np.ndarray:
+    """Return each value as the text by which labels and ids are matched: 1, 1.0 and "1" are all "1"."""
+    if column.kind in ("text", "empty"):
+        return np.where(column.missing, "", column.values)
+    if column.kind == "number" and column.values.dtype.kind == "i":
+        return column.values.astype(str).astype(object)
+    return np.array([_canonical(value) for value in column.values.tolist()], dtype=object)
+
+
+def _canonical(value: object) -> str:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
+        return str(int(value))
+    return "" if value is None else str(value)
+
+
+def _integer_column(series: pd.Series, missing: np.ndarray) -> Column:
+    filled = series.fillna(0) if missing.any() else series
+    if series.dtype.name.lower() == "uint64" and int(filled.max()) >= 2**63:
+        return Column("number", filled.to_numpy(dtype=np.float64), missing)
+    return Column("number", filled.to_numpy(dtype=np.int64), missing)
+
+
+def _wall_clock(series: pd.Series) -> np.ndarray:
+    local = series.dt.tz_localize(None) if getattr(series.dtype, "tz", None) is not None else series
+    return local.to_numpy(dtype="datetime64[ns]")
+
+
+def _kind_of_value(value: object) -> Kind:
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, (bool, np.bool_)):
+        return "bool"
+    if isinstance(value, (numbers.Real, Decimal)):
+        return "number"
+    if isinstance(value, (datetime.date, np.datetime64)):
+        return "date"
+    return "mixed"
+
+
+def _object_column(series: pd.Series, missing: np.ndarray) -> Column:
+    present = series[~missing]
+    kinds = {_kind_of_value(value) for value in _one_per_type(present)}
+    values = np.full(len(series), None, dtype=object)
+    values[~missing] = present.to_numpy(dtype=object)
+    kind = kinds.pop() if len(kinds) == 1 else "mixed"
+    if kind == "bool":
+        return Column("bool", np.where(missing, False, values).astype(bool), missing)
+    if kind == "number":
+        return _number_column(values, missing)
+    if kind == "date":
+        stamps = pd.to_datetime(pd.Series(values[~missing]), utc=True).dt.tz_localize(None)
+        whole = np.full(len(series), np.datetime64("NaT", "ns"), dtype="datetime64[ns]")
+        whole[~missing] = stamps.to_numpy(dtype="datetime64[ns]")
+        return Column("date", whole, missing)
+    return Column(kind, values, missing)
+
+
+def _one_per_type(present: pd.Series) -> list[object]:
+    return list({type(value): value for value in present.to_list()}.values())
+
+
+def _number_column(values: np.ndarray, missing: np.ndarray) -> Column:
+    present = values[~missing]
+    whole = all(isinstance(value, (int, np.integer)) and -(2**63) <= value < 2**63 for value in present)
+    dtype = np.int64 if whole else np.float64
+    result = np.zeros(len(values), dtype=dtype)
+    result[~missing] = present.astype(dtype)
+    return Column("number", result, missing)

@@ -1,0 +1,340 @@
+"""Evaluating expressions of the predicate language on whole columns, with SQL's three-valued logic.
+
+A condition gives two boolean arrays, `true` and `unknown`; a mask is `true`. Every sub-expression is evaluated once
+per Evaluator, however many slices share it.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from pytest_behave.data.columns import column_of
+from pytest_behave.data.functions import call_function
+from pytest_behave.errors import PredicateError, did_you_mean
+from pytest_behave.records import (
+    And,
+    Arithmetic,
+    Call,
+    Column,
+    Comparison,
+    Constant,
+    Expr,
+    Kind,
+    Membership,
+    Name,
+    Negative,
+    Not,
+    Or,
+)
+
+CONDITION_FUNCTIONS = {"contains", "startswith", "endswith", "matches", "isnull", "is_question"}
+COMPARE: dict[str, Callable[[object, object], object]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+MIRRORED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+class Truth(NamedTuple):
+    """A condition on every row: where it is true, and where nobody can say."""
+
+    true: np.ndarray
+    unknown: np.ndarray
+
+
+class Evaluator:
+    """Expressions over the columns of one dataset. ``lookup`` finds a column by name or raises PredicateError."""
+
+    def __init__(self, size: int, lookup: Callable[[Name], Column], folder: str = ".") -> None:
+        self.size = size
+        self.folder = folder
+        self._lookup = lookup
+        self._truths: dict[Expr, Truth] = {}
+        self._columns: dict[Expr, Column] = {}
+        self._codes: dict[Expr, tuple[np.ndarray, list[str]]] = {}
+
+    @classmethod
+    def of_frame(cls, frame: pd.DataFrame) -> Evaluator:
+        """Return an evaluator over the columns of a data frame alone."""
+        return cls(len(frame), FrameColumns(frame))
+
+    def mask(self, expression: Expr) -> np.ndarray:
+        """Return a bool array: the rows for which the condition is true."""
+        return self.truth(expression).true
+
+    def truth(self, expression: Expr) -> Truth:
+        """Return where the condition is true and where unknown; raises PredicateError if it is not a condition."""
+        if expression not in self._truths:
+            self._truths[expression] = self._truth(expression)
+        return self._truths[expression]
+
+    def column(self, expression: Expr) -> Column:
+        """Return the values of an expression, a condition giving a bool column."""
+        if expression not in self._columns:
+            self._columns[expression] = self._column(expression)
+        return self._columns[expression]
+
+    # -- conditions
+
+    def _truth(self, expression: Expr) -> Truth:
+        match expression:
+            case And(parts):
+                truths = [self.truth(part) for part in parts]
+                true = np.logical_and.reduce([truth.true for truth in truths])
+                false = np.logical_or.reduce([~truth.true & ~truth.unknown for truth in truths])
+                return Truth(true, ~true & ~false)
+            case Or(parts):
+                truths = [self.truth(part) for part in parts]
+                true = np.logical_or.reduce([truth.true for truth in truths])
+                false = np.logical_and.reduce([~truth.true & ~truth.unknown for truth in truths])
+                return Truth(true, ~true & ~false)
+            case Not(operand):
+                truth = self.truth(operand)
+                return Truth(~truth.true & ~truth.unknown, truth.unknown)
+            case Comparison(symbol, left, right):
+                return self._compare(symbol, left, right)
+            case Membership(operand, options):
+                return self._member(operand, options)
+            case Call("isnull", (argument,)):
+                return Truth(self.column(argument).missing, np.zeros(self.size, dtype=bool))
+            case _:
+                return self._bool_column(expression)
+
+    def _bool_column(self, expression: Expr) -> Truth:
+        column = self.column(expression)
+        if column.kind == "empty":
+            return _truth_of(np.zeros(self.size, dtype=bool), column.missing)
+        if column.kind != "bool" or isinstance(expression, Constant):
+            raise PredicateError(f"{describe(expression)} is not a condition: compare it with something")
+        return _truth_of(column.values, column.missing)
+
+    def _compare(self, symbol: str, left: Expr, right: Expr) -> Truth:
+        if isinstance(left, Constant) and not isinstance(right, Constant):
+            return self._compare(MIRRORED[symbol], right, left)
+        one, other = self.column(left), self.column(right)
+        missing = one.missing | other.missing
+        if "empty" in (one.kind, other.kind):
+            return _truth_of(np.zeros(self.size, dtype=bool), np.ones(self.size, dtype=bool))
+        if "mixed" in (one.kind, other.kind):
+            return self._compare_mixed(symbol, left, right)
+        one, other = self._comparable(symbol, (left, one), (right, other))
+        if one.kind != "text":
+            return _truth_of(_ordered(symbol, one.values, other.values), missing)
+        if isinstance(right, Constant):
+            codes, texts = self._factorized(left)
+            answers = np.array([bool(COMPARE[symbol](text, right.value)) for text in texts] + [False])
+            return _truth_of(answers[codes], missing)
+        result = np.zeros(self.size, dtype=bool)
+        present = ~missing
+        result[present] = _ordered(symbol, one.values[present], other.values[present])
+        return _truth_of(result, missing)
+
+    def _factorized(self, expression: Expr) -> tuple[np.ndarray, list[str]]:
+        """Return codes into the distinct texts (-1, the last place, where missing): each text is compared once."""
+        if expression not in self._codes:
+            codes, texts = pd.factorize(self.column(expression).values)
+            self._codes[expression] = codes, list(texts)
+        return self._codes[expression]
+
+    def _comparable(
+        self, symbol: str, left: tuple[Expr, Column], right: tuple[Expr, Column]
+    ) -> tuple[Column, Column]:
+        kinds = (_order_kind(left[1]), _order_kind(right[1]))
+        if kinds[0] == kinds[1]:
+            return left[1], right[1]
+        if kinds == ("date", "text") and isinstance(right[0], Constant):
+            return left[1], _as_date(right[0], right[1])
+        raise PredicateError(
+            f"{describe(left[0])} is {_a(left[1].kind)} and {describe(right[0])} is {_a(right[1].kind)}: "
+            f"{symbol} cannot compare them"
+        )
+
+    def _compare_mixed(self, symbol: str, left: Expr, right: Expr) -> Truth:
+        if symbol not in ("==", "!="):
+            which = left if self.column(left).kind == "mixed" else right
+            raise PredicateError(f"{describe(which)} mixes kinds of values, so {symbol} cannot order it")
+        one, other = self.column(left), self.column(right)
+        missing = one.missing | other.missing
+        equal = np.zeros(self.size, dtype=bool)
+        for row in np.flatnonzero(~missing):
+            equal[row] = _typed_value(one.values[row]) == _typed_value(other.values[row])
+        return _truth_of(equal if symbol == "==" else ~equal, missing)
+
+    def _member(self, operand: Expr, options: tuple[Constant, ...]) -> Truth:
+        column = self.column(operand)
+        equal = [self._compare("==", operand, option).true for option in options]
+        true = np.logical_or.reduce(equal) if equal else np.zeros(self.size, dtype=bool)
+        return _truth_of(true, column.missing)
+
+    # -- values
+
+    def _column(self, expression: Expr) -> Column:
+        match expression:
+            case Name():
+                return self._lookup(expression)
+            case Constant(value, _):
+                return _constant_column(value, self.size)
+            case Arithmetic(symbol, left, right):
+                return self._arithmetic(symbol, self._number(left), self._number(right))
+            case Negative(operand):
+                number = self._number(operand)
+                return Column("number", -number.values.astype(np.float64), number.missing)
+            case Call(name, (first, *rest)) if name != "isnull":
+                literals = [part.value for part in rest if isinstance(part, Constant)]
+                return call_function(name, describe(first), self.column(first), literals, self.folder)
+            case _:
+                truth = self.truth(expression)
+                return Column("bool", truth.true, truth.unknown)
+
+    def _number(self, expression: Expr) -> Column:
+        column = self.column(expression)
+        if column.kind not in ("number", "bool", "empty"):
+            raise PredicateError(f"{describe(expression)} is {_a(column.kind)}, so it cannot be calculated with")
+        if column.kind == "empty":
+            return Column("number", np.zeros(self.size), column.missing)
+        return column
+
+    def _arithmetic(self, symbol: str, left: Column, right: Column) -> Column:
+        one, other = left.values.astype(np.float64), right.values.astype(np.float64)
+        missing = left.missing | right.missing
+        if symbol in ("/", "//", "%"):
+            missing = missing | (other == 0)
+        with np.errstate(all="ignore"):
+            values = {
+                "+": np.add,
+                "-": np.subtract,
+                "*": np.multiply,
+                "/": np.divide,
+                "//": np.floor_divide,
+                "%": np.remainder,
+            }[symbol](one, other)
+        missing = missing | np.isnan(values)
+        return Column("number", values, missing)
+
+
+class FrameColumns(Mapping[str, Column]):
+    """The columns of a data frame, converted when first asked for."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self._frame = frame
+        self._known: dict[str, Column] = {}
+
+    def __call__(self, name: Name) -> Column:
+        return self[name.name]
+
+    def __getitem__(self, name: str) -> Column:
+        if name not in self._known:
+            if name not in self._frame.columns:
+                raise PredicateError(f"there is no column {name!r}{did_you_mean(name, map(str, self._frame.columns))}")
+            self._known[name] = column_of(self._frame[name])
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(map(str, self._frame.columns))
+
+    def __len__(self) -> int:
+        return len(self._frame.columns)
+
+
+def names_in(expression: Expr) -> Iterator[Name]:
+    """Yield every column name that an expression mentions."""
+    if isinstance(expression, Name):
+        yield expression
+    for part in _parts(expression):
+        yield from names_in(part)
+
+
+def _parts(expression: Expr) -> tuple[Expr, ...]:
+    match expression:
+        case And(parts) | Or(parts):
+            return parts
+        case Not(operand) | Negative(operand) | Membership(operand, _):
+            return (operand,)
+        case Comparison(_, left, right) | Arithmetic(_, left, right):
+            return (left, right)
+        case Call(_, arguments):
+            return arguments
+        case _:
+            return ()
+
+
+def describe(expression: Expr) -> str:
+    """Return a short text for an expression in a message."""
+    match expression:
+        case Name(name, _):
+            return f"column {name!r}"
+        case Constant(value, _):
+            return f"the {'text' if isinstance(value, str) else 'number'} {value!r}"
+        case Call(function, _):
+            return f"{function}(...)"
+        case _:
+            return "an expression"
+
+
+def _truth_of(values: np.ndarray, missing: np.ndarray) -> Truth:
+    return Truth(values & ~missing, missing)
+
+
+def _order_kind(column: Column) -> str:
+    return "number" if column.kind == "bool" else column.kind
+
+
+def _a(kind: str) -> str:
+    return {"bool": "true/false", "number": "a number", "text": "text", "date": "a date"}.get(kind, kind)
+
+
+def _ordered(symbol: str, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    if one.dtype.kind == other.dtype.kind or "O" in (one.dtype.kind, other.dtype.kind):
+        return np.asarray(COMPARE[symbol](one, other), dtype=bool)
+    if {one.dtype.kind, other.dtype.kind} == {"i", "f"} and _beyond_double(one, other):
+        # numpy would round the integers to doubles; Python compares exactly
+        return np.asarray(COMPARE[symbol](one.astype(object), other.astype(object)), dtype=bool)
+    return np.asarray(COMPARE[symbol](one, other), dtype=bool)
+
+
+def _beyond_double(one: np.ndarray, other: np.ndarray) -> bool:
+    whole = one if one.dtype.kind == "i" else other
+    return bool(len(whole)) and bool((whole > 2**53).any() or (whole < -(2**53)).any())
+
+
+def _typed_value(value: object) -> tuple[str, object]:
+    if isinstance(value, (bool, int, float, np.number, np.bool_)):
+        return "number", value
+    if isinstance(value, str):
+        return "text", value
+    if isinstance(value, (pd.Timestamp, np.datetime64)):
+        return "date", pd.Timestamp(value)
+    return type(value).__name__, value
+
+
+def _constant_column(value: object, size: int) -> Column:
+    kinds: dict[type, tuple[Kind, type]] = {
+        str: ("text", object),
+        bool: ("bool", np.bool_),
+        int: ("number", np.int64),
+        float: ("number", np.float64),
+    }
+    kind, dtype = kinds[type(value)]
+    repeated = np.broadcast_to(np.array(value, dtype=dtype), size)
+    missing = kind == "number" and value != value  # noqa: PLR0124 - NaN, as in 1e999 - 1e999
+    return Column(kind, repeated, np.broadcast_to(np.array(missing), size))
+
+
+def _as_date(literal: Constant, column: Column) -> Column:
+    try:
+        stamp = pd.Timestamp(str(literal.value))
+    except (ValueError, OverflowError):
+        stamp = pd.NaT
+    if stamp is pd.NaT:
+        raise PredicateError(f"{literal.value!r} is not a date: write it as 2027-01-31 or 2027-01-31 12:30")
+    stamp = stamp.tz_localize(None) if stamp.tzinfo else stamp
+    return Column("date", np.full(len(column.values), stamp.to_datetime64(), dtype="datetime64[ns]"), column.missing)

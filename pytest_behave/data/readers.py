@@ -1,0 +1,123 @@
+"""Reading a dataset: csv, tsv, jsonl, parquet, globs of parts, or a function that returns a data frame.
+
+Only empty cells and real nulls are missing; texts such as "NA" or "None" are values unless ``na_values`` says so.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pytest_behave.errors import DataError
+from pytest_behave.records import DatasetSpec
+
+ReadPlugin = Callable[[str, DatasetSpec], "pd.DataFrame | None"]
+
+
+def read_dataset(spec: DatasetSpec, load: Callable[[str], Any], plugin: ReadPlugin | None = None) -> pd.DataFrame:
+    """Return all rows of the declared dataset; ``load`` finds a ``module:function``, ``plugin`` may read any source."""
+    if plugin is not None:
+        frame = plugin(spec.source, spec)
+        if frame is not None:
+            return _checked_frame(frame, spec.source)
+    if is_reference(spec.source):
+        function = load(spec.source)
+        try:
+            return _checked_frame(function(), spec.source)
+        except Exception as error:
+            if isinstance(error, DataError):
+                raise
+            raise DataError(f"{spec.source} failed: {type(error).__name__}: {error}") from error
+    parts = [read_table(path, spec) for path in files_of(spec.source)]
+    frame = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+    if frame.empty:
+        raise DataError(f"{spec.source} holds no rows")
+    return frame
+
+
+def is_reference(source: str) -> bool:
+    """Tell ``module:function`` from a path."""
+    module, colon, function = source.rpartition(":")
+    return bool(colon) and function.isidentifier() and all(part.isidentifier() for part in module.split("."))
+
+
+def files_of(source: str) -> list[Path]:
+    """Return the files of a path or glob, sorted by name; raises DataError if there is none."""
+    path = Path(source)
+    if path.exists():
+        return [path]
+    found = sorted(Path(name) for name in glob.glob(source, recursive=True))  # noqa: PTH207 - absolute patterns
+    if not found:
+        near = _near_file(path)
+        raise DataError(f"there is no file {source}{near}")
+    return found
+
+
+def _near_file(path: Path) -> str:
+    from pytest_behave.errors import did_you_mean
+
+    if not path.parent.is_dir():
+        return f": the folder {path.parent} does not exist"
+    return did_you_mean(path.name, (entry.name for entry in path.parent.iterdir() if entry.is_file()))
+
+
+def read_table(path: Path, spec: DatasetSpec) -> pd.DataFrame:
+    """Return one csv, tsv, jsonl or parquet file (also compressed: .gz, .bz2, .xz, .zst) as a data frame."""
+    kind = _format_of(path)
+    try:
+        if kind == "parquet":
+            return pd.read_parquet(path)
+        if kind == "jsonl":
+            return _read_json_lines(path, spec)
+        return pd.read_csv(
+            path,
+            sep=spec.delimiter or ("\t" if kind == "tsv" else ","),
+            encoding=spec.encoding,
+            keep_default_na=False,
+            na_values=["", *spec.na_values],
+            low_memory=False,
+        )
+    except pd.errors.EmptyDataError:
+        raise DataError(f"{path} is empty") from None
+    except (pd.errors.ParserError, UnicodeError, LookupError, OSError, ValueError) as error:
+        detail = str(error).strip().split("\n")[0]
+        hint = "; set `encoding:` (for example latin-1)" if isinstance(error, UnicodeError) else ""
+        raise DataError(f"{path} cannot be read as {kind}: {detail}{hint}") from None
+
+
+def _read_json_lines(path: Path, spec: DatasetSpec) -> pd.DataFrame:
+    frame = pd.read_json(
+        path, lines=True, encoding=spec.encoding, dtype=False, convert_dates=False, precise_float=True
+    )
+    if not spec.na_values:
+        return frame
+    return frame.mask(frame.isin(list(spec.na_values)))
+
+
+def _format_of(path: Path) -> str:
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in (".gz", ".bz2", ".xz", ".zst")]
+    ending = suffixes[-1] if suffixes else ""
+    formats = {
+        ".csv": "csv",
+        ".txt": "csv",
+        ".tsv": "tsv",
+        ".jsonl": "jsonl",
+        ".ndjson": "jsonl",
+        ".parquet": "parquet",
+        ".pq": "parquet",
+    }
+    if ending not in formats:
+        raise DataError(f"{path} has an ending that is not known: use .csv, .tsv, .jsonl or .parquet")
+    return formats[ending]
+
+
+def _checked_frame(frame: Any, source: str) -> pd.DataFrame:
+    if not isinstance(frame, pd.DataFrame):
+        raise DataError(f"{source} returned {type(frame).__name__}, not a pandas DataFrame")
+    if frame.empty:
+        raise DataError(f"{source} returned no rows")
+    return frame.reset_index(drop=True)

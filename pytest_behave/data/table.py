@@ -1,0 +1,220 @@
+"""The dataset in memory: rows, ids, derived metadata and, once a model has run, its outputs, all as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pytest_behave.data.columns import canonical_text, column_of
+from pytest_behave.data.fingerprints import frame_fingerprint
+from pytest_behave.data.partitions import Groups, by_edges, by_quantiles
+from pytest_behave.data.predicates import Evaluator, names_in
+from pytest_behave.errors import BehaveError, DataError, PredicateError, did_you_mean
+from pytest_behave.records import Column, DatasetSpec, Expr, MetadataSpec, Name
+
+OUTPUT_NAMES = ("output", "score")
+MOST_CATEGORIES = 50
+
+
+class Table:
+    """All columns of a suite by name. Metadata is computed when first asked for."""
+
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        spec: DatasetSpec,
+        metadata: tuple[MetadataSpec, ...],
+        load: Callable[[str], Any],
+        folder: Path,
+    ) -> None:
+        self.spec = spec
+        self.metadata = {item.name: item for item in metadata}
+        self.frame = frame
+        self._load = load
+        self._outputs: dict[str, Column] | None = None
+        self._output_series: dict[str, pd.Series] = {}
+        self._columns: dict[str, Column] = {}
+        self._under_way: list[str] = []
+        self.evaluator = Evaluator(len(frame), self.lookup, str(folder))
+        if spec.where is not None:
+            self._keep(self.evaluator.mask(spec.where), folder)
+        self.ids = _instance_ids(self.frame, spec)
+
+    def _keep(self, mask: np.ndarray, folder: Path) -> None:
+        if not mask.any():
+            raise DataError("dataset.where selects no rows")
+        self.frame = self.frame[mask].reset_index(drop=True)
+        self._columns = {}
+        self.evaluator = Evaluator(len(self.frame), self.lookup, str(folder))
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def fingerprint(self) -> str:
+        """The content of the rows in use, whatever their order."""
+        return frame_fingerprint(self.frame)
+
+    # -- columns by name
+
+    def lookup(self, name: Name) -> Column:
+        """Return a column: the model's outputs, the target, metadata, the dataset's own; raises PredicateError."""
+        if not name.quoted and name.name in OUTPUT_NAMES:
+            return self._output(name.name)
+        if not name.quoted and name.name == "target" and self.spec.target is not None:
+            return self._own(self.spec.target)
+        if name.name in self.metadata:
+            return self._derived(self.metadata[name.name])
+        if name.name in self.frame.columns:
+            return self._own(name.name)
+        if self._outputs is not None and name.name in self._outputs:
+            return self._outputs[name.name]
+        raise PredicateError(f"there is no column {name.name!r}{did_you_mean(name.name, self.names())}")
+
+    def names(self) -> list[str]:
+        """Return every name that an expression may use."""
+        outputs = list(self._outputs or ()) or list(OUTPUT_NAMES)
+        return [*map(str, self.frame.columns), *self.metadata, "target", *outputs]
+
+    def needs_output(self, expression: Expr, *, open_ended: bool) -> bool:
+        """Tell whether an expression looks at what the model says; ``open_ended`` models may add columns."""
+        return any(self._name_needs_output(name, open_ended=open_ended) for name in names_in(expression))
+
+    def _name_needs_output(self, name: Name, *, open_ended: bool) -> bool:
+        if not name.quoted and name.name in OUTPUT_NAMES:
+            return True
+        item = self.metadata.get(name.name)
+        if item is not None:
+            if item.stage == "output":
+                return True
+            if item.expression is not None:
+                return self.needs_output(item.expression, open_ended=open_ended)
+            return item.column is not None and self._name_needs_output(
+                Name(item.column, quoted=True), open_ended=open_ended
+            )
+        known = name.name in self.frame.columns or name.name == "target"
+        return open_ended and not known and "did you mean" not in did_you_mean(name.name, self.names())
+
+    def _own(self, name: str) -> Column:
+        if name not in self._columns:
+            self._columns[name] = column_of(self.frame[name])
+        return self._columns[name]
+
+    def _output(self, name: str) -> Column:
+        if self._outputs is None:
+            raise PredicateError(f"{name!r} is known only after the model has run")
+        if name not in self._outputs:
+            raise PredicateError(f"the model gives no {name!r}")
+        return self._outputs[name]
+
+    def _derived(self, item: MetadataSpec) -> Column:
+        key = f"metadata {item.name}"
+        if key not in self._columns:
+            if item.name in self._under_way:
+                raise PredicateError(f"metadata {item.name!r} is defined by itself")
+            self._under_way.append(item.name)
+            try:
+                self._columns[key] = self._derive(item)
+            finally:
+                self._under_way.pop()
+        return self._columns[key]
+
+    def _derive(self, item: MetadataSpec) -> Column:
+        if item.expression is not None:
+            return self.evaluator.column(item.expression)
+        if item.column is not None:
+            column = self._own(item.column) if item.column == item.name else self.lookup(Name(item.column, quoted=True))
+            if item.edges:
+                return _group_column(by_edges(item.column, column, item.edges))
+            return _group_column(by_quantiles(item.column, column, item.quantiles or 4))
+        if item.function is None and item.python is None:
+            return self._returned(item)
+        return self._from_function(item)
+
+    def _returned(self, item: MetadataSpec) -> Column:
+        if self._outputs is None or item.name not in self._outputs:
+            raise PredicateError(f"metadata {item.name!r} is `from: output`, but the model returned no such column")
+        return self._outputs[item.name]
+
+    def _from_function(self, item: MetadataSpec) -> Column:
+        function = item.function or self._load(str(item.python))
+        frame = self.full_frame() if item.stage == "output" else self.frame
+        try:
+            values = function(frame)
+        except BehaveError:
+            raise
+        except Exception as error:
+            raise DataError(f"metadata {item.name!r}: {type(error).__name__}: {error}") from error
+        if np.ndim(values) != 1 or len(values) != len(frame):
+            shape = len(values) if np.ndim(values) else type(values).__name__
+            raise DataError(f"metadata {item.name!r} returned {shape} values for {len(frame)} rows")
+        return column_of(values.reset_index(drop=True) if isinstance(values, pd.Series) else pd.Series(list(values)))
+
+    # -- outputs
+
+    def add_outputs(self, outputs: Mapping[str, pd.Series]) -> None:
+        """Make the model's outputs (``output``, ``score``, further columns) known by name."""
+        self._output_series = dict(outputs)
+        self._outputs = {name: column_of(series) for name, series in outputs.items()}
+
+    def full_frame(self) -> pd.DataFrame:
+        """Return dataset, input metadata as far as computed, and outputs as one frame; ``prediction`` is the output."""
+        frame = self.frame.copy(deep=False)
+        for name, item in self.metadata.items():
+            if item.stage == "input" and f"metadata {name}" in self._columns:
+                frame[name] = _series_of(self._columns[f"metadata {name}"])
+        for name, series in self._output_series.items():
+            frame["prediction" if name == "output" else name] = series
+        if self.spec.target is not None:
+            frame["target"] = self.frame[self.spec.target]
+        return frame
+
+    # -- checks
+
+    def unknown_value(self, name: Name, value: str) -> str:
+        """Return a sentence if a categorical column never has this value, else nothing."""
+        if name.quoted or name.name not in OUTPUT_NAMES:
+            column = self.lookup(name)
+            if column.kind == "text":
+                known = pd.unique(column.values[~column.missing])
+                few = len(known) <= min(MOST_CATEGORIES, max(len(self) // 2, 1))
+                if few and value not in set(known):
+                    return f"column {name.name!r} never is {value!r}{did_you_mean(value, known)}"
+        return ""
+
+
+def _instance_ids(frame: pd.DataFrame, spec: DatasetSpec) -> np.ndarray:
+    if not spec.id:
+        return np.array([str(row) for row in range(1, len(frame) + 1)], dtype=object)
+    for name in spec.id:
+        if name not in frame.columns:
+            raise DataError(f"dataset.id: there is no column {name!r}{did_you_mean(name, map(str, frame.columns))}")
+    columns = [column_of(frame[name]) for name in spec.id]
+    missing = np.logical_or.reduce([column.missing for column in columns])
+    if missing.any():
+        rows = ", ".join(str(row + 1) for row in np.flatnonzero(missing)[:3])
+        raise DataError(f"dataset.id: {missing.sum():,} rows have no {'/'.join(spec.id)} (rows {rows}, ...)")
+    parts = [canonical_text(column) for column in columns]
+    ids = parts[0] if len(parts) == 1 else np.array(["/".join(row) for row in zip(*parts, strict=True)], dtype=object)
+    duplicated = pd.Series(ids).duplicated(keep=False)
+    if duplicated.any():
+        examples = ", ".join(pd.unique(ids[duplicated.to_numpy()])[:3])
+        raise DataError(
+            f"dataset.id: {'/'.join(spec.id)} is not unique, {int(duplicated.sum()):,} rows share an id "
+            f"(for example {examples})"
+        )
+    return np.asarray(ids, dtype=object)
+
+
+def _group_column(groups: Groups) -> Column:
+    names = np.array([*groups.names, None], dtype=object)
+    return Column("text", names[groups.codes], groups.codes < 0)
+
+
+def _series_of(column: Column) -> pd.Series:
+    series = pd.Series(column.values)
+    return series.where(~column.missing) if column.missing.any() else series

@@ -1,0 +1,462 @@
+"""From checked shapes to records: expressions parsed, names looked up, paths resolved, templates filled."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+from pytest_behave.declare import schema
+from pytest_behave.declare.predicate import parse_expression, parse_predicate
+from pytest_behave.declare.yaml_positions import Document, Loc
+from pytest_behave.errors import PredicateError, did_you_mean
+from pytest_behave.records import (
+    Bounds,
+    Case,
+    DatasetSpec,
+    Expectation,
+    Expr,
+    KnownFailure,
+    MetadataSpec,
+    MetricSpec,
+    ModelSpec,
+    SliceSpec,
+    Suite,
+)
+
+FORBIDDEN_IN_NAMES = re.compile(r"\[|\]|::|[\r\n]")
+RESERVED_SLICES = ("overall", "cases", "*")
+MOST_CASES = 10_000
+REFERENCE = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+MODEL_KINDS = ("python", "predictions", "column", "estimator", "plugin")
+METADATA_KINDS = ("expression", "column", "python")
+OF_A_CLASS = re.compile(r"^(recall|precision) of (.+)$")
+
+
+class Problems:
+    """Sentences about one document, each with its place."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.sentences: list[str] = []
+
+    def at_key(self, loc: Loc, sentence: str) -> None:
+        """Add a problem at a key."""
+        self.sentences.append(f"{self.document.key_place(loc)}: {sentence}")
+
+    def at_value(self, loc: Loc, sentence: str) -> None:
+        """Add a problem at a value."""
+        self.sentences.append(f"{self.document.value_place(loc)}: {sentence}")
+
+    def in_order(self) -> list[str]:
+        """Return all sentences, those of the YAML itself among them, in the order of the file."""
+
+        def by_place(sentence: str) -> tuple[str, int, int]:
+            match = re.match(r"^(.*?):(\d+):(\d+): ", sentence)
+            return (match[1], int(match[2]), int(match[3])) if match else (sentence, 0, 0)
+
+        return sorted(dict.fromkeys([*self.document.problems, *self.sentences]), key=by_place)
+
+
+def build_suite(part: schema.SuitePart, path: Path, problems: Problems, known_metrics: frozenset[str]) -> Suite:
+    """Turn checked shapes into a Suite, adding every problem found on the way to ``problems``."""
+    builder = _Builder(part, path, problems, known_metrics)
+    suite = builder.suite()
+    if part.dataset is None and not part.cases:
+        problems.at_key((), "a suite needs `dataset` or `cases`")
+    return suite
+
+
+class _Builder:
+    def __init__(
+        self, part: schema.SuitePart, path: Path, problems: Problems, known_metrics: frozenset[str]
+    ) -> None:
+        self.part = part
+        self.folder = path.parent
+        self.path = path
+        self.problems = problems
+        self.known_metrics = known_metrics
+
+    def suite(self) -> Suite:
+        part = self.part
+        slices = tuple(self._slice(name, value) for name, value in part.slices.items())
+        metrics = tuple(self._metric(index, value) for index, value in enumerate(part.metrics))
+        name = part.suite or self.path.name.removesuffix(".yaml").removesuffix(".yml").removesuffix(".behave")
+        self._check_name(("suite",), name)
+        return Suite(
+            name=name,
+            path=self.path,
+            description=part.description,
+            owner=part.owner,
+            dataset=self._dataset(part.dataset) if part.dataset else None,
+            task=part.task,
+            models=self._models(),
+            metadata=tuple(self._metadata(name, value) for name, value in part.metadata.items()),
+            slices=slices,
+            metrics=metrics,
+            expectations=self._expectations(slices, metrics),
+            cases=self._cases(),
+            tag_expectations=self._tag_expectations(),
+            python=part.python,
+        )
+
+    # -- small checks
+
+    def _check_name(self, loc: Loc, name: str) -> None:
+        if FORBIDDEN_IN_NAMES.search(name) or not name.strip():
+            self.problems.at_key(loc, f"the name {name!r} may not be empty or hold '[', ']', '::' or a line break")
+
+    def _parse(self, loc: Loc, source: str, parse: Callable[[str], Expr] = parse_predicate) -> Expr | None:
+        try:
+            return parse(source)
+        except PredicateError as error:
+            self.problems.at_value(loc, str(error))
+            return None
+
+    def _reference(self, loc: Loc, reference: str) -> str:
+        if not REFERENCE.match(reference):
+            self.problems.at_value(loc, f"{reference!r} is not module:function, such as my_model:predict")
+        return reference
+
+    def _exactly_one(self, loc: Loc, part: object, names: Iterable[str]) -> str | None:
+        given = [name for name in names if getattr(part, name) is not None]
+        if len(given) != 1:
+            found = f"not {' and '.join(given)} together" if given else "but there is none"
+            self.problems.at_key(loc, f"give exactly one of {', '.join(names)}, {found}")
+            return None
+        return given[0]
+
+    def _rising(self, loc: Loc, edges: list[float] | None) -> tuple[float, ...]:
+        if edges and any(low >= high for low, high in itertools.pairwise(edges)):
+            self.problems.at_value((*loc, "edges"), "edges must rise")
+        return tuple(edges or ())
+
+    def _file(self, loc: Loc, name: str) -> str:
+        path = self.folder / name
+        if not path.is_file():
+            near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+            self.problems.at_value(loc, f"there is no file {name}{did_you_mean(path.name, near)}")
+        return str(path)
+
+    # -- parts
+
+    def _dataset(self, part: schema.DatasetPart) -> DatasetSpec:
+        loc: Loc = ("dataset",)
+        is_reference = REFERENCE.match(part.path) and not (self.folder / part.path).exists()
+        return DatasetSpec(
+            source=part.path if is_reference else str(self.folder / part.path),
+            id=tuple(part.id),
+            target=part.target,
+            positive=part.positive,
+            where=self._parse((*loc, "where"), part.where) if part.where else None,
+            na_values=tuple(part.na_values),
+            encoding=part.encoding,
+            delimiter=part.delimiter,
+            place=self.problems.document.value_place((*loc, "path")),
+        )
+
+    def _models(self) -> tuple[ModelSpec, ...]:
+        if self.part.model is not None and self.part.models:
+            self.problems.at_key(("models",), "give `model` or `models`, not both")
+        if self.part.model is not None:
+            name = self.part.model if isinstance(self.part.model, str) else ""
+            return (self._model(("model",), name, self.part.model),)
+        if not self.part.models:
+            self.problems.at_key((), "missing key 'model': say where the outputs come from")
+        return tuple(self._model(("models", name), name, value) for name, value in self.part.models.items())
+
+    def _model(self, loc: Loc, name: str, value: str | schema.ModelPart) -> ModelSpec:
+        place = self.problems.document.value_place(loc)
+        if isinstance(value, str):
+            return ModelSpec(name or value, "python", value, place=place)
+        kind = self._exactly_one(loc, value, MODEL_KINDS) or "python"
+        location = str(getattr(value, kind) or "")
+        if kind in ("predictions", "estimator") and location:
+            location = self._file((*loc, kind), location)
+        self._check_model(loc, value, kind)
+        prediction, score = value.prediction, value.score
+        if kind == "column":
+            prediction, score = (None, location) if value.as_ == "score" else (location, None)
+        return ModelSpec(
+            name=name or Path(location).name,
+            kind=kind,  # type: ignore[arg-type] - one of MODEL_KINDS
+            location=location,
+            prediction=prediction,
+            score=score,
+            threshold=0.5 if value.threshold is None else value.threshold,
+            features=tuple(value.features),
+            batch_size=value.batch_size,
+            allow_pickle=value.allow_pickle,
+            options=value.options,
+            place=place,
+        )
+
+    def _check_model(self, loc: Loc, value: schema.ModelPart, kind: str) -> None:
+        fitting = {
+            "prediction": {"predictions"},
+            "score": {"predictions"},
+            "as_": {"column"},
+            "threshold": {"predictions", "column", "python", "estimator", "plugin"},
+            "features": {"estimator"},
+            "batch_size": {"python", "estimator", "plugin"},
+            "allow_pickle": {"estimator"},
+            "options": {"plugin"},
+        }
+        for name in sorted(value.model_fields_set & set(fitting)):
+            if kind not in fitting[name]:
+                key = name.rstrip("_")
+                self.problems.at_key((*loc, key), f"{key!r} does nothing for a model given by `{kind}`: remove it")
+        if kind == "predictions" and not (value.prediction or value.score):
+            self.problems.at_key(loc, "a predictions file needs `prediction: column` or `score: column`")
+
+    def _metadata(self, name: str, value: str | schema.MetadataPart) -> MetadataSpec:
+        loc: Loc = ("metadata", name)
+        self._check_name(loc, name)
+        place = self.problems.document.value_place(loc)
+        if isinstance(value, str):
+            return MetadataSpec(name, self._parse(loc, value, parse_expression), place=place)
+        stage = value.from_ or "input"
+        if stage == "output" and not any(getattr(value, kind) is not None for kind in METADATA_KINDS):
+            return MetadataSpec(name, stage="output", place=place)
+        kind = self._exactly_one(loc, value, METADATA_KINDS)
+        if kind == "column" and (value.edges is None) == (value.quantiles is None):
+            self.problems.at_key(loc, "`column` needs exactly one of `edges` and `quantiles`")
+        return MetadataSpec(
+            name=name,
+            expression=self._parse((*loc, "expression"), value.expression, parse_expression)
+            if value.expression
+            else None,
+            column=value.column,
+            edges=self._rising(loc, value.edges),
+            quantiles=value.quantiles,
+            python=self._reference((*loc, "python"), value.python) if value.python else None,
+            stage=stage,
+            place=place,
+        )
+
+    def _slice(self, name: str, value: str | list[str] | schema.SlicePart) -> SliceSpec:
+        loc: Loc = ("slices", name)
+        self._check_name(loc, name)
+        if name in RESERVED_SLICES:
+            self.problems.at_key(loc, f"{name!r} is a name of the format itself: choose another")
+        place = self.problems.document.key_place(loc)
+        if isinstance(value, str):
+            return SliceSpec(name, predicate=self._parse(loc, value), place=place)
+        if isinstance(value, list):
+            parts = [self._slice_part((*loc, index), part) for index, part in enumerate(value)]
+            return SliceSpec(name, parts=tuple(part for part in parts if part is not None), place=place)
+        if value.ids is not None or value.by is None:
+            self._exactly_one(loc, value, ("where", "ids", "by") if value.ids is not None else ("where", "by"))
+        self._check_rule(loc, value)
+        return SliceSpec(
+            name=name,
+            predicate=self._parse((*loc, "where"), value.where) if value.where else None,
+            ids=tuple(_id_text(id_) for id_ in value.ids or ()),
+            by=tuple(value.by or ()),
+            edges=self._rising(loc, value.edges),
+            quantiles=value.quantiles,
+            every=value.every,
+            min_size=value.min_size,
+            place=place,
+        )
+
+    def _slice_part(self, loc: Loc, source: str) -> str | Expr | None:
+        family = source.partition("=")[0]
+        if source in self.part.slices or (family in self.part.slices and not source.startswith(f"{family}==")):
+            return source
+        try:
+            return parse_predicate(source)
+        except PredicateError as error:
+            hint = did_you_mean(source, self.part.slices)
+            self.problems.at_value(loc, f"{error}{hint}" if "did you mean" in hint else str(error))
+            return None
+
+    def _check_rule(self, loc: Loc, value: schema.SlicePart) -> None:
+        rules = [name for name in ("edges", "quantiles", "every") if getattr(value, name) is not None]
+        if rules and value.by is None:
+            self.problems.at_key((*loc, rules[0]), f"`{rules[0]}` needs `by: column`")
+        if len(rules) > 1:
+            self.problems.at_key(loc, f"give one of {' and '.join(rules)}")
+        if rules and value.by is not None and len(value.by) > 1:
+            self.problems.at_key(loc, f"`{rules[0]}` divides one column: derive the others in `metadata`")
+
+    def _metric(self, index: int, value: str | schema.MetricPart) -> MetricSpec:
+        loc: Loc = ("metrics", index)
+        place = self.problems.document.value_place(loc)
+        if isinstance(value, str):
+            self._check_metric(loc, value)
+            return MetricSpec(value, value, place=place)
+        self._check_name((*loc, "name"), value.name)
+        kind = self._exactly_one(loc, value, ("metric", "python", "mean", "rate"))
+        if kind == "metric":
+            self._check_metric((*loc, "metric"), str(value.metric))
+        parameters = {
+            key: getattr(value, key) for key in ("k", "q", "bins", "normalize", "mean") if getattr(value, key) is not None
+        }
+        return MetricSpec(
+            name=value.name,
+            metric=str(value.metric) if kind == "metric" else str(kind),
+            parameters=parameters,
+            predicate=self._parse((*loc, "rate"), value.rate) if value.rate else None,
+            python=self._reference((*loc, "python"), value.python) if value.python else None,
+            better=value.better,
+            place=place,
+        )
+
+    def _check_metric(self, loc: Loc, name: str) -> None:
+        if self.known_metrics and name not in self.known_metrics and not OF_A_CLASS.match(name):
+            self.problems.at_value(loc, f"unknown metric {name!r}{did_you_mean(name, self.known_metrics)}")
+
+    # -- expectations
+
+    def _expectations(self, slices: tuple[SliceSpec, ...], metrics: tuple[MetricSpec, ...]) -> tuple[Expectation, ...]:
+        declared = {spec.name: spec for spec in slices}
+        names = [metric.name for metric in metrics]
+        result = []
+        for slice_name, expected in self.part.expect.items():
+            if slice_name == "cases":
+                continue
+            loc: Loc = ("expect", slice_name)
+            family = declared.get(slice_name) or declared.get(slice_name.partition("=")[0])
+            if slice_name not in ("overall", "*") and family is None:
+                self.problems.at_key(loc, f"unknown slice {slice_name!r}{did_you_mean(slice_name, ['overall', *declared])}")
+            for metric, bounds in expected.items():
+                if metric not in names:
+                    known = did_you_mean(metric, names) or " (known: those under `metrics:`)"
+                    self.problems.at_key((*loc, metric), f"unknown metric {metric!r}{known}")
+                is_family = slice_name in declared and bool(declared[slice_name].by)
+                result.append(
+                    Expectation(slice_name, metric, self._bounds((*loc, metric), bounds, is_family=is_family))
+                )
+        return tuple(result)
+
+    def _bounds(self, loc: Loc, part: schema.BoundsPart | schema.PassRatePart, *, is_family: bool) -> Bounds:
+        if isinstance(part, schema.PassRatePart):
+            self.problems.at_key((*loc, "pass_rate"), "`pass_rate` stands only under `expect: cases:`")
+            return Bounds()
+        if part.max_gap is not None and not is_family:
+            self.problems.at_key((*loc, "max_gap"), "`max_gap` needs a family (a slice with `by:`)")
+        if part.min is None and part.max is None and part.max_gap is None:
+            self.problems.at_key(loc, "give at least one of min, max, max_gap")
+        if part.min is not None and part.max is not None and part.min > part.max:
+            self.problems.at_key(loc, f"min {part.min:g} is above max {part.max:g}")
+        known = part.known_failure
+        return Bounds(
+            min=part.min,
+            max=part.max,
+            max_gap=part.max_gap,
+            decide=part.decide,
+            known_failure=KnownFailure(known.reason, known.until) if known else None,
+            place=self.problems.document.key_place(loc),
+        )
+
+    def _tag_expectations(self) -> tuple[Expectation, ...]:
+        tags = {tag for entry in self.part.cases if isinstance(entry, schema.CasePart) for tag in entry.tags}
+        result = []
+        for tag, expected in self.part.expect.get("cases", {}).items():
+            loc: Loc = ("expect", "cases", tag)
+            if tag not in tags:
+                self.problems.at_key(loc, f"no case has the tag {tag!r}{did_you_mean(tag, tags)}")
+            if not isinstance(expected, schema.PassRatePart):
+                self.problems.at_key(loc, "write `pass_rate: {min: 0.9}`")
+                continue
+            bounds = self._bounds((*loc, "pass_rate"), expected.pass_rate, is_family=False)
+            result.append(Expectation(f"cases={tag}", "pass_rate", bounds))
+        return tuple(result)
+
+    # -- cases
+
+    def _cases(self) -> tuple[Case, ...]:
+        cases: list[Case] = []
+        seen: dict[str, Loc] = {}
+        for index, part in enumerate(self.part.cases):
+            if isinstance(part, schema.IncludePart):
+                self.problems.at_value(("cases", index), "`include` cannot stand in an included file")
+                continue
+            loc: Loc = ("cases", index)
+            self._check_name((*loc, "id"), part.id)
+            for case in self._filled(loc, part) if part.template is not None else [self._case(loc, part)]:
+                if case.id in seen:
+                    first = self.problems.document.key_place(seen[case.id])
+                    self.problems.at_key(loc, f"the case id {case.id!r} is used twice, first in line {first.line}")
+                seen[case.id] = loc
+                cases.append(case)
+        return tuple(cases)
+
+    def _case(self, loc: Loc, part: schema.CasePart) -> Case:
+        if part.fill:
+            self.problems.at_key((*loc, "fill"), "`fill` needs a `template`")
+        if not part.input:
+            self.problems.at_key(loc, f"the case {part.id!r} needs an `input`")
+        return Case(part.id, part.input, self._checks(loc, part), tuple(part.tags), self._case_place(loc))
+
+    def _case_place(self, loc: Loc) -> Any:
+        return self.problems.document.value_place(loc)
+
+    def _checks(self, loc: Loc, part: schema.CasePart) -> tuple[tuple[str, Any], ...]:
+        given = [name for name in schema.ChecksPart.model_fields if name in part.expect.model_fields_set]
+        if not given:
+            self.problems.at_key((*loc, "expect"), f"the case {part.id!r} checks nothing")
+        for name in ("matches", "not_matches"):
+            pattern = getattr(part.expect, name)
+            if pattern is not None:
+                self._check_pattern((*loc, "expect", name), pattern)
+        if part.expect.python is not None:
+            self._reference((*loc, "expect", "python"), part.expect.python)
+        return tuple((name.rstrip("_"), _plain(getattr(part.expect, name))) for name in given)
+
+    def _check_pattern(self, loc: Loc, pattern: str) -> None:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            self.problems.at_value(loc, f"the regular expression is wrong: {error}")
+
+    def _filled(self, loc: Loc, part: schema.CasePart) -> list[Case]:
+        template = {"text": part.template} if isinstance(part.template, str) else dict(part.template or {})
+        try:
+            wanted = {name for text in template.values() for _, name, _, _ in Formatter().parse(text) if name is not None}
+        except ValueError as error:
+            self.problems.at_value((*loc, "template"), f"the template is wrong: {error}")
+            return []
+        if wanted != set(part.fill):
+            odd = sorted(wanted ^ set(part.fill))
+            self.problems.at_key(
+                loc, f"template and fill must name the same things; only one of them has {', '.join(map(repr, odd))}"
+            )
+            return []
+        count = 1
+        for values in part.fill.values():
+            count *= len(values)
+        if not 1 <= count <= MOST_CASES:
+            self.problems.at_key((*loc, "fill"), f"the template makes {count:,} cases (from 1 to {MOST_CASES:,} are allowed)")
+            return []
+        return self._product(loc, part, template, count)
+
+    def _product(self, loc: Loc, part: schema.CasePart, template: dict[str, str], count: int) -> list[Case]:
+        checks, place, digits = self._checks(loc, part), self._case_place(loc), len(str(count))
+        cases = []
+        for number, values in enumerate(itertools.product(*part.fill.values()), start=1):
+            filled = dict(zip(part.fill, (_id_text(value) for value in values), strict=True))
+            texts = {column: _fill(text, filled) for column, text in template.items()}
+            case_id = f"{part.id}-{number:0{digits}d}"
+            cases.append(Case(case_id, {**part.input, **texts}, checks, tuple(part.tags), place))
+        return cases
+
+
+def _fill(text: str, values: dict[str, str]) -> str:
+    # not str.format: a template's {a.b} must not reach attributes
+    pieces = [literal + (values[name] if name is not None else "") for literal, name, _, _ in Formatter().parse(text)]
+    return "".join(pieces)
+
+
+def _id_text(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(exclude_none=True) if isinstance(value, schema.Part) else value

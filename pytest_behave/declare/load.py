@@ -1,0 +1,238 @@
+"""From a suite file to a Suite: YAML with places, inherited and included files, shapes checked, records built."""
+
+from __future__ import annotations
+
+import glob
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from pytest_behave.declare.build import Problems, build_suite
+from pytest_behave.declare.schema import SuitePart
+from pytest_behave.declare.yaml_positions import Document, Loc, read_yaml
+from pytest_behave.errors import SuiteError, did_you_mean
+from pytest_behave.records import Suite
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+INHERITED = ("description", "owner", "python", "task", "metadata", "slices", "metrics", "expect")
+SHOWN = 60
+
+
+def load_suite(path: Path, known_metrics: frozenset[str] = frozenset()) -> Suite:
+    """Read and check one suite file; raises SuiteError with every problem found, each with its place.
+
+    ``known_metrics`` are the names that may stand in ``metrics:`` without a definition of their own.
+    """
+    document = _with_base(read_yaml(path), path, [])
+    if not isinstance(document.data, dict):
+        raise SuiteError([*document.problems, f"{path}:1:1: the file is empty: a suite is a mapping with `dataset` or `cases`"])
+    _include_cases(document, path)
+    problems = Problems(document)
+    keys_by_part: dict[int, list[str]] = {}
+    try:
+        part = SuitePart.model_validate(document.data, context=keys_by_part)
+    except ValidationError as error:
+        problems.sentences += [
+            _sentence(document, details, keys_by_part)
+            for details in error.errors()
+            if details["type"] != "none_required"  # the other arm of an optional part
+        ]
+        raise SuiteError(problems.in_order()) from None
+    suite = build_suite(part, path, problems, known_metrics)
+    if problems.sentences:
+        raise SuiteError(problems.in_order())
+    return suite
+
+
+def json_schema() -> str:
+    """Return the JSON Schema (draft 7) of a suite file, for editors."""
+    schema = SuitePart.model_json_schema(ref_template="#/definitions/{model}")
+    schema["definitions"] = schema.pop("$defs")
+    schema["definitions"]["SlicePart"].setdefault("minProperties", 1)
+    titled = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "pytest-behave suite",
+        **{key: value for key, value in schema.items() if key != "title"},
+    }
+    return json.dumps(_without_titles(titled), indent=1) + "\n"
+
+
+def _without_titles(node: Any, *, is_mapping_of_names: bool = False) -> Any:
+    """Drop the titles pydantic invents, which editors would show instead of the descriptions."""
+    if isinstance(node, list):
+        return [_without_titles(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: _without_titles(value, is_mapping_of_names=key in ("properties", "definitions"))
+        for key, value in node.items()
+        if is_mapping_of_names or key not in ("title", "default") or value == "pytest-behave suite"
+    }
+
+
+# --- several files ------------------------------------------------------------------------------------------------
+
+
+def _with_base(document: Document, path: Path, seen: list[Path]) -> Document:
+    if not isinstance(document.data, dict) or not isinstance(document.data.get("extends"), str):
+        return document
+    base_path = path.parent / document.data["extends"]
+    place = document.value_place(("extends",))
+    if base_path.resolve() in [known.resolve() for known in (*seen, path)]:
+        raise SuiteError([f"{place}: extends itself through {document.data['extends']}"])
+    if not base_path.is_file():
+        raise SuiteError([f"{place}: extends {document.data['extends']}, but there is no such file"])
+    base = _with_base(read_yaml(base_path), base_path, [*seen, path])
+    if not isinstance(base.data, dict):
+        raise SuiteError([f"{base_path}:1:1: a suite to extend must be a mapping"])
+    _inherit(document, base)
+    return document
+
+
+def _inherit(document: Document, base: Document) -> None:
+    document.problems += base.problems
+    for key in sorted(set(base.data) - {*INHERITED, "suite", "extends"}):
+        place = base.key_place((key,))
+        document.problems.append(
+            f"{place}: {key!r} cannot be shared by `extends`{did_you_mean(key, INHERITED)}"
+            if key in SuitePart.model_fields
+            else f"{place}: unknown key {key!r}{did_you_mean(key, SuitePart.model_fields)}"
+        )
+    for key in INHERITED:
+        if key in base.data:
+            document.data[key] = _merged(document, base, (key,), document.data.get(key), base.data[key])
+
+
+def _merged(document: Document, base: Document, loc: Loc, own: Any, inherited: Any) -> Any:
+    if own is None:
+        _take_places(document, base, loc, loc)
+        return inherited
+    if loc == ("metrics",) and isinstance(own, list) and isinstance(inherited, list):
+        own_names = [_metric_name(item) for item in own]
+        extra = [index for index, item in enumerate(inherited) if _metric_name(item) not in own_names]
+        for place, index in enumerate(extra):
+            _take_places(document, base, (*loc, len(own) + place), (*loc, index))
+        return [*own, *(inherited[index] for index in extra)]
+    mergeable = loc[0] in ("metadata", "slices", "expect") and len(loc) < (4 if loc[0] == "expect" else 2)
+    if mergeable and isinstance(own, dict) and isinstance(inherited, dict):
+        return {
+            key: _merged(document, base, (*loc, key), own.get(key), inherited[key]) if key in inherited else own[key]
+            for key in [*inherited, *(key for key in own if key not in inherited)]
+        }
+    return own
+
+
+def _metric_name(item: Any) -> Any:
+    return item.get("name") if isinstance(item, dict) else item
+
+
+def _take_places(document: Document, base: Document, new: Loc, old: Loc) -> None:
+    for places, theirs in ((document.keys, base.keys), (document.values, base.values)):
+        moved = {(*new, *loc[len(old) :]): place for loc, place in theirs.items() if loc[: len(old)] == old}
+        places.update(moved)
+
+
+def _include_cases(document: Document, path: Path) -> None:
+    entries = document.data.get("cases")
+    if not isinstance(entries, list):
+        return
+    collected: list[Any] = []
+    keys, values = dict(document.keys), dict(document.values)
+    _drop(document, ("cases",))
+    for index, entry in enumerate(entries):
+        if isinstance(entry, dict) and isinstance(entry.get("include"), str):
+            place = values["cases", index]
+            for included in _included(document, path, entry["include"], str(place)):
+                for position in range(len(included.data)):
+                    _take_places(document, included, ("cases", len(collected) + position), (position,))
+                collected += included.data
+            continue
+        _take_places(document, Document(None, keys, values), ("cases", len(collected)), ("cases", index))
+        collected.append(entry)
+    document.data["cases"] = collected
+
+
+def _drop(document: Document, loc: Loc) -> None:
+    for places in (document.keys, document.values):
+        for known in [known for known in places if known[: len(loc)] == loc and len(known) > len(loc)]:
+            del places[known]
+
+
+def _included(document: Document, path: Path, pattern: str, place: str) -> list[Document]:
+    found = sorted(glob.glob(str(path.parent / pattern), recursive=True))  # noqa: PTH207 - absolute patterns
+    if not found:
+        document.problems.append(f"{place}: include: no file fits {pattern}")
+    documents = [read_yaml(Path(name)) for name in found]
+    good = []
+    for name, included in zip(found, documents, strict=True):
+        document.problems += included.problems
+        if isinstance(included.data, list):
+            good.append(included)
+        else:
+            document.problems.append(f"{name}:1:1: a file of cases must be a list of cases")
+    return good
+
+
+# --- sentences for pydantic's errors ------------------------------------------------------------------------------
+
+
+def _sentence(document: Document, details: ErrorDetails, keys_by_part: dict[int, list[str]]) -> str:
+    kind, context = details["type"], details.get("ctx", {})
+    loc = _plain_loc(document.data, details["loc"], kind)
+    shown = _dotted(loc)
+    if kind == "extra_forbidden":
+        allowed = keys_by_part.get(id(_at(document.data, loc[:-1])), [])
+        return f"{document.key_place(loc)}: unknown key {str(loc[-1])!r}{did_you_mean(str(loc[-1]), allowed)}"
+    if kind == "missing":
+        return f"{document.value_place(loc[:-1])}: missing key {str(loc[-1])!r}"
+    place = document.value_place(loc)
+    value = repr(details["input"])[:SHOWN]
+    wanted = {
+        "string_type": "a text",
+        "float_type": "a number",
+        "int_type": "a whole number",
+        "bool_type": "true or false",
+        "list_type": "a list",
+        "dict_type": "a mapping",
+        "model_type": "a mapping",
+        "model_attributes_type": "a mapping",
+        "finite_number": "a finite number",
+        "literal_error": str(context.get("expected", "")),
+        "greater_than_equal": f"at least {context.get('ge')}",
+        "less_than_equal": f"at most {context.get('le')}",
+        "too_short": f"a list of at least {context.get('min_length')}",
+        "string_pattern_mismatch": "a date such as 2027-03-01",
+    }
+    if kind in wanted:
+        text = f"{place}: {shown} must be {wanted[kind]}, not {value}"
+        if kind == "literal_error":
+            options = [option.strip("' ") for option in str(context.get("expected", "")).replace(" or ", ", ").split(",")]
+            text += did_you_mean(str(details["input"]), options) if isinstance(details["input"], str) else ""
+        return text
+    if kind.startswith("union_tag") or kind in ("bool_parsing", "int_from_float"):
+        return f"{place}: {shown} cannot be {value}"
+    return f"{place}: {shown}: {details['msg']}"
+
+
+def _plain_loc(data: Any, loc: tuple[int | str, ...], kind: str) -> Loc:
+    """Keep of pydantic's location what leads through the data; it adds the tags of unions."""
+    plain: list[int | str] = []
+    for part in loc:
+        if (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int)):
+            plain.append(part)
+            data = data[part]  # type: ignore[index]
+    return (*plain, loc[-1]) if kind == "missing" else tuple(plain)
+
+
+def _at(data: Any, loc: Loc) -> Any:
+    for part in loc:
+        data = data[part]
+    return data
+
+
+def _dotted(loc: Loc) -> str:
+    return ".".join(str(part) for part in loc)

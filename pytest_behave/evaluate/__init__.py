@@ -1,0 +1,30 @@
+"""The one place that joins the stages: a suite in, a run out; for pytest, the command line and notebooks alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pytest_behave.declare.load import load_suite
+from pytest_behave.evaluate.extensions import Extensions
+from pytest_behave.evaluate.prepare import Prepared, known_metric_names, prepare
+from pytest_behave.evaluate.run import run_suite
+from pytest_behave.records import Suite, SuiteRun
+
+__all__ = ["Extensions", "Prepared", "evaluate", "prepare", "prepare_file", "run_suite"]
+
+
+def prepare_file(path: Path, extensions: Extensions | None = None) -> Prepared:
+    """Load a suite file and everything it names, except the model's outputs; raises SuiteError."""
+    extensions = extensions or Extensions()
+    suite = load_suite(path)
+    known = known_metric_names(extensions, path.parent, suite.python)
+    return prepare(load_suite(path, known), extensions)
+
+
+def evaluate(suite: str | Path | Suite, *, model: str | None = None) -> SuiteRun:
+    """Run a suite outside pytest, in a notebook for example, and return everything that was measured and judged.
+
+    Raises SuiteError if the declaration or its data cannot be used as they are.
+    """
+    prepared = prepare(suite, Extensions()) if isinstance(suite, Suite) else prepare_file(Path(suite))
+    return run_suite(prepared, model=model)

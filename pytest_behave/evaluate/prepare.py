@@ -1,0 +1,287 @@
+"""Everything that can be known before a model runs: the table, the task, the metrics, the slices, the items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pytest_behave.data.columns import canonical_text
+from pytest_behave.data.readers import read_dataset
+from pytest_behave.data.slices import OVERALL, deferred_slices, make_slices
+from pytest_behave.data.table import Table
+from pytest_behave.decorators import Mark, marks_in
+from pytest_behave.errors import BehaveError, SuiteError, did_you_mean
+from pytest_behave.evaluate.extensions import Extensions
+from pytest_behave.evaluate.references import References
+from pytest_behave.measure.outcome import check_target, infer_task
+from pytest_behave.measure.registry import BUILT_IN, NEED_A_DEFINITION, Chosen, find_metric
+from pytest_behave.records import (
+    Bounds,
+    Column,
+    MetadataSpec,
+    MetricSpec,
+    ModelSpec,
+    Name,
+    Place,
+    Slice,
+    SliceSpec,
+    Suite,
+    Task,
+)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing to check: bounds on a metric of a slice, the gap of a family, or all members of a deferred family."""
+
+    slice: str
+    metric: str
+    bounds: Bounds
+    kind: str = "behavior"
+
+    @property
+    def name(self) -> str:
+        """The metric as reports and node ids call it."""
+        return f"{self.metric} gap" if self.kind == "gap" else self.metric
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A suite with its data, ready for a model."""
+
+    suite: Suite
+    table: Table | None
+    task: Task | None
+    target: tuple[Column, np.ndarray] | None
+    chosen: tuple[Chosen, ...]
+    slices: tuple[Slice, ...]
+    deferred: tuple[SliceSpec, ...]
+    items: tuple[Item, ...]
+    references: References
+    extensions: Extensions
+    models: tuple[ModelSpec, ...]
+
+
+def known_metric_names(extensions: Extensions, suite_folder: Path, python: str | None) -> frozenset[str]:
+    """Return every name that may stand alone in ``metrics:``."""
+    names = {metric.name for metric in BUILT_IN if metric.name not in NEED_A_DEFINITION}
+    return frozenset(names | set(extensions.metrics) | set(_marks("metric", extensions, suite_folder, python)))
+
+
+def _marks(kind: str, extensions: Extensions, folder: Path, python: str | None) -> dict[str, Mark]:
+    references = References(folder, extensions.modules).with_module(python)
+    return marks_in(references.modules, kind)
+
+
+def prepare(suite: Suite, extensions: Extensions) -> Prepared:
+    """Read the data and settle every name; raises SuiteError with all problems found, each with its place."""
+    return _Preparation(suite, extensions).prepared()
+
+
+class _Preparation:
+    def __init__(self, suite: Suite, extensions: Extensions) -> None:
+        self.suite = suite
+        self.extensions = extensions
+        self.problems: list[str] = []
+        self.references = References(suite.path.parent, extensions.modules)
+
+    def prepared(self) -> Prepared:
+        with_module = self._try(Place(self.suite.path), lambda: self.references.with_module(self.suite.python))
+        self._raise_if_problems()
+        self.references = with_module
+        table = self._table()
+        target = self._target(table) if table is not None else None
+        task = self._task(table, target)
+        chosen = self._metrics(task)
+        deferred = self._deferred(table)
+        slices = self._slices(table, deferred)
+        items = self._items(slices, deferred)
+        models = self._models()
+        self._raise_if_problems()
+        return Prepared(
+            suite=self.suite,
+            table=table,
+            task=task,
+            target=target,
+            chosen=chosen,
+            slices=slices,
+            deferred=deferred,
+            items=items,
+            references=self.references,
+            extensions=self.extensions,
+            models=models,
+        )
+
+    def _raise_if_problems(self) -> None:
+        if self.problems:
+            raise SuiteError(self.problems)
+
+    def _try(self, place: Place | None, action: Callable[[], Any]) -> Any:
+        try:
+            return action()
+        except BehaveError as error:
+            self.problems.append(f"{place or self.suite.path}: {error}")
+            return None
+
+    # -- data
+
+    def _table(self) -> Table | None:
+        spec = self.suite.dataset
+        if spec is None:
+            return None
+        marked = marks_in(self.references.modules, "metadata")
+        metadata = (*self.suite.metadata, *(_metadata_of(mark) for mark in marked.values()))
+        table: Table | None = self._try(
+            spec.place,
+            lambda: Table(
+                read_dataset(spec, self.references.load, self.extensions.read),
+                spec,
+                metadata,
+                self.references.load,
+                self.suite.path.parent,
+            ),
+        )
+        self._raise_if_problems()
+        return table
+
+    def _target(self, table: Table) -> tuple[Column, np.ndarray] | None:
+        name = table.spec.target
+        if name is None:
+            return None
+        column = self._try(table.spec.place, lambda: table.lookup(Name(name, quoted=True)))
+        self._raise_if_problems()
+        return column, canonical_text(column)
+
+    def _task(self, table: Table | None, target: tuple[Column, np.ndarray] | None) -> Task | None:
+        if table is None or target is None:
+            return self.suite.task
+        task = self.suite.task or infer_task(*target)
+        if task is not None:
+            self._try(
+                table.spec.place, lambda: check_target(str(table.spec.target), target[0], task, table.ids)
+            )
+        return task
+
+    def _metrics(self, task: Task | None) -> tuple[Chosen, ...]:
+        marked = marks_in(self.references.modules, "metric")
+        found = []
+        for spec in self.suite.metrics:
+            completed = self._try(spec.place, lambda spec=spec: self._complete(spec, marked))
+            chosen = completed and self._try(
+                spec.place, lambda spec=completed: find_metric(spec, task, self.extensions.metrics)
+            )
+            if chosen:
+                found.append(chosen)
+        return tuple(found)
+
+    def _complete(self, spec: MetricSpec, marked: dict[str, Mark]) -> MetricSpec:
+        if spec.python is not None:
+            return replace(spec, function=self.references.load(spec.python))
+        mark = marked.get(spec.metric)
+        if mark is None:
+            return spec
+        return replace(spec, metric="python", function=mark.function, better=spec.better or mark.better)
+
+    def _models(self) -> tuple[ModelSpec, ...]:
+        marked = marks_in(self.references.modules, "model")
+        return tuple(self._try(spec.place, lambda spec=spec: _model_of(spec, marked)) for spec in self.suite.models)
+
+    # -- slices and items
+
+    def _deferred(self, table: Table | None) -> tuple[SliceSpec, ...]:
+        if table is None:
+            return ()
+        open_ended = any(spec.kind in ("python", "plugin") for spec in self.suite.models)
+        names = deferred_slices(table, self.suite.slices, open_ended=open_ended)
+        return tuple(spec for spec in self.suite.slices if spec.name in names)
+
+    def _slices(self, table: Table | None, deferred: tuple[SliceSpec, ...]) -> tuple[Slice, ...]:
+        if table is None:
+            return ()
+        slices = make_slices(table, tuple(spec for spec in self.suite.slices if spec not in deferred))
+        self.problems += [
+            f"{slice_.place}: slice {slice_.name!r}: {slice_.problem}" for slice_ in slices if slice_.problem
+        ]
+        return slices
+
+    def _items(self, slices: tuple[Slice, ...], deferred: tuple[SliceSpec, ...]) -> tuple[Item, ...]:
+        merged: dict[tuple[str, str], Bounds] = {}
+        gaps: dict[tuple[str, str], Bounds] = {}
+        kinds: dict[tuple[str, str], str] = {}
+        for expectation in sorted(self.suite.expectations, key=lambda item: self._rank(item.slice)):
+            targets = self._targets(expectation.slice, slices, deferred, expectation.bounds.place)
+            bounds = expectation.bounds
+            for name in targets:
+                key = (name, expectation.metric)
+                kinds[key] = "family" if name in {spec.name for spec in deferred if spec.by} else "behavior"
+                if bounds.min is not None or bounds.max is not None or kinds[key] == "family" or key in merged:
+                    merged[key] = _overlaid(merged.get(key), bounds)
+            if bounds.max_gap is not None and expectation.slice not in {spec.name for spec in deferred}:
+                gaps[expectation.slice, expectation.metric] = bounds
+        items = [Item(name, metric, bounds, kinds[name, metric]) for (name, metric), bounds in merged.items()]
+        items += [Item(name, metric, bounds, "gap") for (name, metric), bounds in gaps.items()]
+        order = {name: index for index, name in enumerate([OVERALL, *self._order(slices, deferred)])}
+        return tuple(sorted(items, key=lambda item: (order.get(item.slice, len(order)), item.kind == "gap")))
+
+    def _order(self, slices: tuple[Slice, ...], deferred: tuple[SliceSpec, ...]) -> list[str]:
+        names: list[str] = []
+        for spec in self.suite.slices:
+            names += [slice_.name for slice_ in slices if spec.name in (slice_.name, slice_.family)]
+            names.append(spec.name)
+        return names + [spec.name for spec in deferred]
+
+    def _rank(self, name: str) -> int:
+        """General declarations first, so that more specific ones overlay them."""
+        if name == "*":
+            return 0
+        return 1 if name in {spec.name for spec in self.suite.slices if spec.by} else 2
+
+    def _targets(
+        self, name: str, slices: tuple[Slice, ...], deferred: tuple[SliceSpec, ...], place: Place | None
+    ) -> list[str]:
+        known = [slice_.name for slice_ in slices]
+        late = [spec.name for spec in deferred]
+        if name == "*":
+            return [slice_ for slice_ in known if slice_ != OVERALL] + late
+        members = [slice_.name for slice_ in slices if slice_.family == name]
+        if name in known or members:
+            return members or [name]
+        if name in late or name.partition("=")[0] in late or any(slice_.problem for slice_ in slices):
+            return [name]
+        if self.suite.dataset is None:
+            self.problems.append(f"{place}: expectations on slices need a `dataset`")
+        else:
+            self.problems.append(f"{place}: there is no slice {name!r}{did_you_mean(name, known)}")
+        return []
+
+
+def _overlaid(below: Bounds | None, above: Bounds) -> Bounds:
+    """Return the more specific bounds, what they leave open filled from the general ones."""
+    if below is None:
+        return above
+    return replace(
+        above,
+        min=below.min if above.min is None else above.min,
+        max=below.max if above.max is None else above.max,
+        known_failure=above.known_failure or below.known_failure,
+    )
+
+
+def _metadata_of(mark: Mark) -> MetadataSpec:
+    return MetadataSpec(mark.name, function=mark.function, stage=mark.stage)
+
+
+def _model_of(spec: ModelSpec, marked: dict[str, Mark]) -> ModelSpec:
+    if spec.kind != "python" or spec.function is not None or ":" in spec.location:
+        return spec
+    mark = marked.get(spec.location)
+    if mark is None:
+        raise BehaveError(
+            f"model {spec.location!r} is neither module:callable nor marked with @behave.model"
+            f"{did_you_mean(spec.location, marked)}"
+        )
+    return replace(spec, function=mark.function, batch_size=mark.batch_size)

@@ -1,0 +1,82 @@
+"""Loading what a suite names in Python: ``module:function``, a marked function by name, a module."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pytest_behave.errors import BehaveError, did_you_mean
+
+
+class References:
+    """Finds objects for one suite: modules beside the suite file first, then whatever can be imported."""
+
+    def __init__(self, folder: Path, modules: tuple[ModuleType, ...] = ()) -> None:
+        self.folder = folder.resolve()
+        self.modules = modules
+
+    def with_module(self, name: str | None) -> References:
+        """Return references that also look in the suite's own ``python:`` module."""
+        return References(self.folder, (*self.modules, self.module(name))) if name else self
+
+    def load(self, reference: str) -> Any:
+        """Return the object that ``module:name`` stands for; raises BehaveError with one sentence."""
+        module_name, _, attribute = reference.partition(":")
+        found: Any = self.module(module_name)
+        for part in attribute.split("."):
+            if not hasattr(found, part):
+                names = [name for name in vars(found) if not name.startswith("_")] if hasattr(found, "__dict__") else []
+                raise BehaveError(f"{module_name} has no {part!r}{did_you_mean(part, names)}")
+            found = getattr(found, part)
+        return found
+
+    def module(self, name: str) -> ModuleType:
+        """Import a module; one that stands beside the suite is kept apart from others of the same name."""
+        beside = self.folder / f"{name}.py"
+        try:
+            with self._importable():
+                return _load_file(beside) if beside.is_file() else importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name == name.partition(".")[0] or error.name == name:
+                near = [path.stem for path in self.folder.glob("*.py")]
+                raise BehaveError(f"there is no module {name!r}{did_you_mean(name, near)}") from None
+            raise BehaveError(f"module {name!r} cannot be imported: {error}") from error
+        except BehaveError:
+            raise
+        except Exception as error:
+            raise BehaveError(f"module {name!r} cannot be imported: {type(error).__name__}: {error}") from error
+
+    @contextmanager
+    def _importable(self) -> Iterator[None]:
+        folder = str(self.folder)
+        sys.path.insert(0, folder)
+        try:
+            yield
+        finally:
+            sys.path.remove(folder)
+
+
+def _load_file(path: Path) -> ModuleType:
+    # two suites may both have a model.py: the name in sys.modules carries the folder
+    digest = hashlib.sha256(str(path.parent).encode()).hexdigest()[:12]
+    name = f"_behave_{digest}_{path.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    specification = importlib.util.spec_from_file_location(name, path)
+    if specification is None or specification.loader is None:
+        raise BehaveError(f"{path} cannot be imported")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module
+    try:
+        specification.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

@@ -1,0 +1,178 @@
+"""Checking golden cases: each check is a function from (row, argument) to a sentence, or None if it is met."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pytest_behave.errors import BehaveError, MissingExtraError
+
+SHOWN = 120
+Row = Mapping[str, Any]
+
+
+def failed_checks(checks: Sequence[tuple[str, Any]], row: Row, load: Callable[[str], Any]) -> tuple[str, ...]:
+    """Return one sentence per check that the output of a case does not meet.
+
+    ``row`` holds the case's input columns, ``prediction`` and, where the model gives them, ``score`` and more.
+    """
+    failures = []
+    for name, argument in checks:
+        failure = _python(row, load(argument), argument) if name == "python" else CHECKS[name](row, argument)
+        if failure:
+            failures.append(failure)
+    return tuple(failures)
+
+
+def _text(row: Row) -> str:
+    value = row.get("prediction")
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return "" if value is None else str(value)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+
+
+def _same(output: Any, wanted: Any) -> bool:
+    if isinstance(output, bool) or isinstance(wanted, bool):
+        return str(output).lower() == str(wanted).lower()
+    if isinstance(output, (int, float)) and isinstance(wanted, (int, float)):
+        return float(output) == float(wanted)
+    return str(output) == str(wanted)
+
+
+def _output(row: Row) -> Any:
+    value = row.get("prediction")
+    return value.item() if hasattr(value, "item") else value
+
+
+def _equals(row: Row, wanted: Any) -> str | None:
+    return None if _same(_output(row), wanted) else f"the output is not {_shown(wanted)}"
+
+
+def _one_of(row: Row, options: Sequence[Any]) -> str | None:
+    if any(_same(_output(row), option) for option in options):
+        return None
+    return f"the output is none of {', '.join(_shown(option) for option in options)}"
+
+
+def _contains(row: Row, parts: Sequence[str]) -> str | None:
+    absent = [part for part in parts if part not in _text(row)]
+    return f"the output does not contain {', '.join(map(_shown, absent))}" if absent else None
+
+
+def _not_contains(row: Row, parts: Sequence[str]) -> str | None:
+    present = [part for part in parts if part in _text(row)]
+    return f"the output contains {', '.join(map(_shown, present))}" if present else None
+
+
+def _matches(row: Row, pattern: str) -> str | None:
+    return None if re.search(pattern, _text(row)) else f"the output does not match {_shown(pattern)}"
+
+
+def _not_matches(row: Row, pattern: str) -> str | None:
+    found = re.search(pattern, _text(row))
+    return f"the output matches {_shown(pattern)} with {_shown(found[0])}" if found else None
+
+
+def _starts_with(row: Row, start: str) -> str | None:
+    return None if _text(row).startswith(start) else f"the output does not start with {_shown(start)}"
+
+
+def _min_length(row: Row, least: int) -> str | None:
+    length = len(_text(row))
+    return None if length >= least else f"the output has {length} characters, fewer than {least}"
+
+
+def _max_length(row: Row, most: int) -> str | None:
+    length = len(_text(row))
+    return None if length <= most else f"the output has {length} characters, more than {most}"
+
+
+def _json(row: Row, _argument: object) -> str | None:
+    try:
+        json.loads(_text(row))
+    except (ValueError, RecursionError) as error:
+        return f"the output is not JSON: {error}"
+    return None
+
+
+def _json_schema(row: Row, schema: Mapping[str, Any]) -> str | None:
+    try:
+        import jsonschema
+    except ImportError:
+        raise MissingExtraError("the check json_schema", "jsonschema", "jsonschema") from None
+    failure = _json(row, True)
+    if failure:
+        return failure
+    try:
+        jsonschema.validate(json.loads(_text(row)), schema)
+    except jsonschema.ValidationError as error:
+        place = "/".join(map(str, error.absolute_path)) or "its top"
+        return f"the output does not fit the schema at {place}: {error.message}"
+    except jsonschema.SchemaError as error:
+        raise BehaveError(f"json_schema is not a JSON Schema: {error.message}") from None
+    return None
+
+
+def _close_to(row: Row, wanted: Mapping[str, float]) -> str | None:
+    try:
+        value = float(_text(row))
+    except ValueError:
+        return f"the output is not a number, so it is not close to {wanted['value']:g}"
+    absolute, relative = wanted.get("abs", 0.0), wanted.get("rel", 0.0)
+    allowed = max(absolute, relative * abs(wanted["value"]))
+    if abs(value - wanted["value"]) <= allowed:
+        return None
+    return f"the output {value:g} is {abs(value - wanted['value']):g} from {wanted['value']:g}, more than {allowed:g}"
+
+
+def _label(row: Row, wanted: Any) -> str | None:
+    return None if _same(_output(row), wanted) else f"the label is not {_shown(wanted)}"
+
+
+def _score(row: Row, bounds: Mapping[str, float]) -> str | None:
+    score = row.get("score")
+    if score is None or (isinstance(score, float) and math.isnan(score)):
+        return "the model gives no score"
+    if "min" in bounds and score < bounds["min"]:
+        return f"the score {score:.4g} is below {bounds['min']:g}"
+    if "max" in bounds and score > bounds["max"]:
+        return f"the score {score:.4g} is above {bounds['max']:g}"
+    return None
+
+
+def _python(row: Row, check: Callable[[Row], Any], reference: str) -> str | None:
+    try:
+        answer = check(row)
+    except AssertionError as error:
+        return str(error) or f"{reference} failed"
+    except Exception as error:
+        raise BehaveError(f"the check {reference} raised {type(error).__name__}: {error}") from error
+    if isinstance(answer, str):
+        return answer
+    return None if answer is None or bool(answer) else f"{reference} says no"
+
+
+CHECKS: dict[str, Callable[[Row, Any], str | None]] = {
+    "equals": _equals,
+    "one_of": _one_of,
+    "contains": _contains,
+    "not_contains": _not_contains,
+    "matches": _matches,
+    "not_matches": _not_matches,
+    "starts_with": _starts_with,
+    "min_length": _min_length,
+    "max_length": _max_length,
+    "json": _json,
+    "json_schema": _json_schema,
+    "close_to": _close_to,
+    "label": _label,
+    "score": _score,
+}

@@ -1,0 +1,409 @@
+"""Metrics of binary and multiclass classification.
+
+Definitions are scikit-learn's where it has them; where it substitutes 0 for an undefined value, ours is undefined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from pytest_behave.errors import MetricError
+from pytest_behave.measure import intervals
+from pytest_behave.measure.metric import Metric, always
+from pytest_behave.measure.ranking import CalibrationError, Ranked
+from pytest_behave.measure.statistics import CellFunction, Mean, Proportion
+from pytest_behave.records import MetricSpec, Outcome
+
+SKLEARN = "scikit-learn user guide, section 3.4.4"
+Planes = tuple[np.ndarray, np.ndarray]
+
+
+def _target(outcome: Outcome) -> np.ndarray:
+    return np.asarray(outcome.target)
+
+
+def _predicted(outcome: Outcome) -> np.ndarray:
+    return np.asarray(outcome.predicted)
+
+
+def _everything(outcome: Outcome) -> np.ndarray:
+    return np.ones(outcome.size, dtype=bool)
+
+
+def _correct(outcome: Outcome) -> Planes:
+    return _target(outcome) == _predicted(outcome), _everything(outcome)
+
+
+def _is_positive(outcome: Outcome) -> np.ndarray:
+    return _target(outcome) == outcome.positive
+
+
+def _says_positive(outcome: Outcome) -> np.ndarray:
+    return _predicted(outcome) == outcome.positive
+
+
+def _says_negative(outcome: Outcome) -> np.ndarray:
+    return _predicted(outcome) == 1 - outcome.positive
+
+
+# --- functions of counts, shaped (..., target classes, predicted classes) -----------------------------------------
+
+
+def _square(counts: np.ndarray) -> np.ndarray:
+    """Add empty rows for classes that only the model says."""
+    missing = counts.shape[-1] - counts.shape[-2]
+    return np.pad(counts, [(0, 0)] * (counts.ndim - 2) + [(0, missing), (0, 0)])
+
+
+def _per_class(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return hits, support and predicted count of every class."""
+    square = _square(counts)
+    return np.diagonal(square, axis1=-2, axis2=-1), square.sum(axis=-1), square.sum(axis=-2)
+
+
+def _divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(below > 0, above / below, 0.0)
+
+
+def _class_scores(name: str, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return precision, recall or f1 of every class, 0 where undefined, with support and occurrence."""
+    hits, support, predicted = _per_class(counts)
+    scores = {
+        "precision": _divide(hits, predicted),
+        "recall": _divide(hits, support),
+        "f1": _divide(2 * hits, support + predicted),
+    }
+    return scores[name], support, (support + predicted) > 0
+
+
+def _averaged(name: str, average: str) -> Callable[[np.ndarray], np.ndarray]:
+    def value(counts: np.ndarray) -> np.ndarray:
+        scores, support, occurs = _class_scores(name, counts)
+        weights = occurs.astype(np.float64) if average == "macro" else support
+        total = weights.sum(axis=-1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray((scores * weights).sum(axis=-1) / total)
+
+    return value
+
+
+def balanced_accuracy(counts: np.ndarray) -> np.ndarray:
+    """Mean recall over the classes that occur; NaN with fewer than two."""
+    hits, support, _ = _per_class(counts)
+    present = support > 0
+    classes = present.sum(axis=-1)
+    total = (_divide(hits, support) * present).sum(axis=-1)
+    return np.where(classes > 1, total / np.maximum(classes, 1), np.nan)
+
+
+def _balanced_interval(counts: np.ndarray) -> intervals.Interval:
+    """Closed form for two classes, whose recalls are independent proportions."""
+    hits, support, _ = _per_class(counts)
+    return intervals.mean_of_proportions(hits[..., :2], support[..., :2])
+
+
+def matthews(counts: np.ndarray) -> np.ndarray:
+    """Matthews' correlation, in Gorodkin's form for any number of classes; NaN if one side is constant."""
+    hits, support, predicted = _per_class(counts)
+    n = support.sum(axis=-1)
+    covariance = hits.sum(axis=-1) * n - (support * predicted).sum(axis=-1)
+    spread = (n**2 - (support**2).sum(axis=-1)) * (n**2 - (predicted**2).sum(axis=-1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(spread > 0, covariance / np.sqrt(spread), np.nan))
+
+
+class _BinaryF1:
+    """F1 of the positive class, which the positive code of an outcome picks."""
+
+    def estimates(self, outcome: Outcome, masks: object) -> list[object]:
+        index = outcome.positive
+
+        def counts_of(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            hits, support, predicted = _per_class(counts)
+            return hits[..., index], (support + predicted - 2 * hits)[..., index]
+
+        def value(counts: np.ndarray) -> np.ndarray:
+            hits, errors = counts_of(counts)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                return np.asarray(2 * hits / (2 * hits + errors))
+
+        statistic = CellFunction(
+            value,
+            "no positives, neither in the target nor in the output",
+            closed=lambda counts: intervals.jaccard_f1(*counts_of(counts)),
+            interval="wilson on the Jaccard index",
+        )
+        return statistic.estimates(outcome, masks)  # type: ignore[arg-type,return-value] - as Statistic says
+
+
+# --- probabilities ------------------------------------------------------------------------------------------------
+
+EPSILON = float(np.finfo(np.float64).eps)
+
+
+def _true_probability(outcome: Outcome) -> np.ndarray:
+    """Return the probability that the model gave to the true class."""
+    if outcome.task == "binary" and outcome.score is not None:
+        return np.where(_is_positive(outcome), outcome.score, 1 - outcome.score)
+    return _class_probabilities(outcome)[np.arange(outcome.size), _target(outcome)]
+
+
+def _class_probabilities(outcome: Outcome) -> np.ndarray:
+    absent = [name for name in outcome.classes[: outcome.target_classes] if name not in outcome.proba]
+    if absent:
+        raise MetricError(f"the model gives no `proba:{absent[0]}`")
+    return np.column_stack([outcome.proba[name] for name in outcome.classes[: outcome.target_classes]])
+
+
+def _log_loss(outcome: Outcome) -> np.ndarray:
+    return np.asarray(-np.log(np.clip(_true_probability(outcome), EPSILON, 1 - EPSILON)))
+
+
+def _brier(outcome: Outcome) -> np.ndarray:
+    return np.asarray((np.asarray(outcome.score) - _is_positive(outcome)) ** 2)
+
+
+def _top_k(spec: MetricSpec) -> Proportion:
+    k = int(spec.parameters.get("k", 2))
+
+    def planes(outcome: Outcome) -> Planes:
+        proba = _class_probabilities(outcome)
+        own = proba[np.arange(outcome.size), _target(outcome)]
+        return (proba > own[:, None]).sum(axis=1) < k, _everything(outcome)
+
+    return Proportion(planes)
+
+
+def of_a_class(kind: str, label: str) -> Metric:
+    """Return the metric ``recall of <label>`` or ``precision of <label>``."""
+
+    def planes(outcome: Outcome) -> Planes:
+        if label not in outcome.classes:
+            raise MetricError(f"{kind} of {label}: there is no class {label!r} (classes: {', '.join(outcome.classes[:8])})")
+        code = outcome.classes.index(label)
+        correct = _target(outcome) == _predicted(outcome)
+        return correct, (_target(outcome) if kind == "recall" else _predicted(outcome)) == code
+
+    nothing = f"no instance of class {label}" if kind == "recall" else f"no prediction of class {label}"
+    return Metric(
+        name=f"{kind} of {label}",
+        better="higher",
+        statistic=always(Proportion(planes, nothing)),
+        definition=f"{kind} of one class",
+        undefined=nothing,
+        source=SKLEARN,
+        tasks=("binary", "multiclass"),
+    )
+
+
+# --- the list -----------------------------------------------------------------------------------------------------
+
+
+def _averages() -> list[Metric]:
+    result = []
+    for name in ("precision", "recall", "f1"):
+        result.append(
+            Metric(
+                name=f"micro_{name}",
+                better="higher",
+                tasks=("multiclass",),
+                statistic=always(Proportion(_correct)),
+                definition="hits over all classes / all decisions; with one label per instance it equals accuracy",
+                undefined="never (a slice is not empty)",
+                source=SKLEARN,
+            )
+        )
+        for average, words in (("macro", "plain mean"), ("weighted", "mean weighted by support")):
+            result.append(
+                Metric(
+                    name=f"{average}_{name}",
+                    better="higher",
+                    tasks=("multiclass",),
+                    statistic=always(CellFunction(_averaged(name, average), "no instance")),
+                    definition=f"{words} of each class's {name} over classes in target or output; 0 for a class without any",
+                    undefined="never (a slice is not empty)",
+                    source=SKLEARN,
+                )
+            )
+    return result
+
+
+METRICS = (
+    Metric(
+        name="accuracy",
+        better="higher",
+        tasks=("binary", "multiclass"),
+        statistic=always(Proportion(_correct)),
+        definition="share of instances whose predicted class is the target",
+        undefined="never (a slice is not empty)",
+        source=SKLEARN,
+    ),
+    Metric(
+        name="balanced_accuracy",
+        better="higher",
+        tasks=("binary",),
+        statistic=always(
+            CellFunction(balanced_accuracy, "only one class", closed=_balanced_interval, interval="mover of wilson")
+        ),
+        definition="mean of recall and specificity",
+        undefined="the slice has only one class",
+        source="Brodersen et al. 2010, ICPR",
+    ),
+    Metric(
+        name="precision",
+        better="higher",
+        tasks=("binary",),
+        statistic=always(
+            Proportion(lambda o: (_is_positive(o), _says_positive(o)), "no instance that is predicted positive")
+        ),
+        definition="TP / (TP + FP)",
+        undefined="nothing is predicted positive",
+        source=SKLEARN,
+    ),
+    Metric(
+        name="recall",
+        better="higher",
+        tasks=("binary",),
+        statistic=always(Proportion(lambda o: (_says_positive(o), _is_positive(o)), "no positives")),
+        definition="TP / positives",
+        undefined="the slice has no positives",
+        source=SKLEARN,
+    ),
+    Metric(
+        name="specificity",
+        better="higher",
+        tasks=("binary",),
+        statistic=always(Proportion(lambda o: (_says_negative(o), ~_is_positive(o)), "no negatives")),
+        definition="TN / negatives; a class that the target never has is not a true negative",
+        undefined="the slice has no negatives",
+        source="Fawcett 2006, Pattern Recognit. Lett. 27:861",
+    ),
+    Metric(
+        name="fpr",
+        better="lower",
+        tasks=("binary",),
+        statistic=always(Proportion(lambda o: (_says_positive(o), ~_is_positive(o)), "no negatives")),
+        definition="FP / negatives",
+        undefined="the slice has no negatives",
+        source="Fawcett 2006, Pattern Recognit. Lett. 27:861",
+    ),
+    Metric(
+        name="fnr",
+        better="lower",
+        tasks=("binary",),
+        statistic=always(Proportion(lambda o: (~_says_positive(o), _is_positive(o)), "no positives")),
+        definition="positives not predicted positive / positives",
+        undefined="the slice has no positives",
+        source="Fawcett 2006, Pattern Recognit. Lett. 27:861",
+    ),
+    Metric(
+        name="f1",
+        better="higher",
+        tasks=("binary",),
+        statistic=always(_BinaryF1()),  # type: ignore[arg-type] - a Statistic in all but its loose annotations
+        definition="2 TP / (2 TP + FP + FN)",
+        undefined="no positives, neither in the target nor in the output",
+        source=SKLEARN,
+    ),
+    Metric(
+        name="selection_rate",
+        better="higher",
+        tasks=("binary",),
+        statistic=always(Proportion(lambda o: (_says_positive(o), _everything(o)))),
+        definition="share of instances predicted positive",
+        undefined="never (a slice is not empty)",
+        source="Fairlearn user guide, common fairness metrics",
+    ),
+    Metric(
+        name="positive_rate",
+        better="higher",
+        tasks=("binary",),
+        needs="nothing",
+        statistic=always(Proportion(lambda o: (_is_positive(o), _everything(o)))),
+        definition="share of instances whose target is positive (prevalence)",
+        undefined="never (a slice is not empty)",
+        source="Fawcett 2006, Pattern Recognit. Lett. 27:861",
+    ),
+    Metric(
+        name="mcc",
+        better="higher",
+        tasks=("binary", "multiclass"),
+        statistic=always(CellFunction(matthews, "only one class in the target or in the output")),
+        definition="Matthews' correlation of target and output (Gorodkin's form for many classes)",
+        undefined="only one class in the target or in the output",
+        source="Gorodkin 2004, Comput. Biol. Chem. 28:367",
+    ),
+    Metric(
+        name="roc_auc",
+        better="higher",
+        tasks=("binary",),
+        needs="score",
+        statistic=always(Ranked("roc_auc")),
+        definition="probability that a positive has a higher score than a negative, ties count one half",
+        undefined="the slice has only one class",
+        source="DeLong et al. 1988, Biometrics 44:837",
+    ),
+    Metric(
+        name="average_precision",
+        better="higher",
+        tasks=("binary",),
+        needs="score",
+        statistic=always(Ranked("average_precision")),
+        definition="sum over thresholds of (gain in recall) x precision, without interpolation",
+        undefined="the slice has no positives",
+        source="scikit-learn average_precision_score; interval: Boyd et al. 2013, ECML PKDD",
+    ),
+    Metric(
+        name="log_loss",
+        better="lower",
+        tasks=("binary", "multiclass"),
+        needs="class probabilities",
+        statistic=always(Mean(_log_loss)),
+        definition="mean of -ln(probability of the true class), probabilities kept 2.2e-16 away from 0 and 1",
+        undefined="never (a slice is not empty)",
+        source=SKLEARN,
+    ),
+    Metric(
+        name="brier",
+        better="lower",
+        tasks=("binary",),
+        needs="probability",
+        statistic=always(Mean(_brier)),
+        definition="mean of (score - target)^2, target 1 for positives",
+        undefined="never (a slice is not empty)",
+        source="Brier 1950, Mon. Weather Rev. 78:1",
+    ),
+    Metric(
+        name="ece",
+        better="lower",
+        tasks=("binary",),
+        needs="probability",
+        statistic=lambda spec: CalibrationError(int(spec.parameters.get("bins", 10))),
+        definition="expected calibration error: mean over equal-width score bins of |mean score - share of positives|",
+        undefined="never (a slice is not empty)",
+        source="Naeini et al. 2015, AAAI 29",
+    ),
+    Metric(
+        name="balanced_accuracy_multiclass",
+        better="higher",
+        tasks=("multiclass",),
+        statistic=always(CellFunction(balanced_accuracy, "only one class")),
+        definition="mean recall over the classes that occur in the slice's target",
+        undefined="the slice has only one class",
+        source=SKLEARN,
+    ),
+    Metric(
+        name="top_k_accuracy",
+        better="higher",
+        tasks=("multiclass",),
+        needs="class probabilities",
+        statistic=_top_k,
+        definition="share of instances for which fewer than k (default 2) classes score higher than the true one",
+        undefined="never (a slice is not empty)",
+        source="scikit-learn top_k_accuracy_score",
+    ),
+    *_averages(),
+)

@@ -1,0 +1,180 @@
+"""Metrics of any task: sizes, means of columns, rates of predicates, and the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pytest_behave.errors import BehaveError, MetricError
+from pytest_behave.measure import intervals
+from pytest_behave.measure.kernel import Masks
+from pytest_behave.measure.metric import Metric, always
+from pytest_behave.measure.statistics import Mean, Proportion, bootstrap_rows
+from pytest_behave.records import Estimate, MetricSpec, Outcome
+
+RESAMPLES_OF_CALLABLES = 400  # each costs a call of the user's function
+
+
+class Count:
+    """Number of instances; known exactly."""
+
+    def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:  # noqa: ARG002 - as Statistic says
+        """Return the sizes."""
+        return [Estimate(float(n), float(n), float(n), n, interval="exact") for n in masks.sizes.tolist()]
+
+
+class Share:
+    """Size of the slice as a share of all instances."""
+
+    def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
+        """Return Wilson intervals of the shares."""
+        low, high = intervals.wilson(masks.sizes, outcome.size)
+        return [
+            Estimate(n / outcome.size, one, other, outcome.size, interval="wilson")
+            for n, one, other in zip(masks.sizes.tolist(), low.tolist(), high.tolist(), strict=True)
+        ]
+
+
+def column_mean(name: str) -> Mean:
+    """Return the mean of a numeric column, rows without a value left out."""
+
+    def values(outcome: Outcome) -> np.ndarray:
+        column = outcome.column(name)
+        if column.kind not in ("number", "bool", "empty"):
+            raise MetricError(f"the mean of column {name!r}: it holds {column.kind}")
+        if column.kind == "empty":
+            return np.full(outcome.size, np.nan)
+        return np.where(column.missing, np.nan, column.values.astype(np.float64))
+
+    return Mean(values, f"no value of {name}")
+
+
+def _rate(spec: MetricSpec) -> Proportion:
+    def planes(outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
+        if spec.predicate is None:
+            raise MetricError(f"{spec.name}: `rate` needs a predicate")
+        true, unknown = outcome.condition(spec.predicate)
+        return true, ~unknown
+
+    return Proportion(planes, "no instance for which the predicate is known")
+
+
+@dataclass(frozen=True)
+class Custom:
+    """The user's callable(DataFrame) -> a number, or one number per row (then it is a mean)."""
+
+    name: str
+    function: Callable[[pd.DataFrame], Any]
+
+    def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
+        """Return t intervals for values per row, a percentile bootstrap of rows for a number."""
+        frame = outcome.frame()
+        whole = self._call(frame)
+        if np.ndim(whole) == 1:
+            if len(whole) != len(frame):
+                raise MetricError(f"metric {self.name!r} returned {len(whole)} values for {len(frame)} rows")
+            return Mean(lambda _outcome: np.asarray(whole, dtype=np.float64)).estimates(outcome, masks)
+        if np.ndim(whole) != 0:
+            raise MetricError(f"metric {self.name!r} returned an array of {np.ndim(whole)} dimensions")
+        return [self._estimate(frame, masks.rows(index)) for index in range(len(masks))]
+
+    def _call(self, frame: pd.DataFrame) -> Any:
+        try:
+            return self.function(frame)
+        except BehaveError:
+            raise
+        except Exception as error:
+            raise MetricError(f"metric {self.name!r} raised {type(error).__name__}: {error}") from error
+
+    def _estimate(self, frame: pd.DataFrame, rows: np.ndarray) -> Estimate:
+        if len(rows) == 0:
+            return Estimate(None, None, None, 0, "the slice has no instance")
+
+        def value(chosen: np.ndarray) -> float:
+            result = self._call(frame.iloc[chosen].reset_index(drop=True))
+            return np.nan if result is None else float(result)
+
+        measured = value(rows)
+        if not np.isfinite(measured):
+            return Estimate(None, None, None, len(rows), f"metric {self.name!r} is undefined on the slice")
+        low, high = bootstrap_rows(value, rows, RESAMPLES_OF_CALLABLES)
+        if np.isnan(low):
+            return Estimate(measured, None, None, len(rows), "most resamples leave the metric undefined")
+        return Estimate(measured, low, high, len(rows), interval="bootstrap of rows")
+
+
+def _custom(spec: MetricSpec) -> Custom:
+    if spec.function is None:
+        raise MetricError(f"metric {spec.name!r} has no function")
+    return Custom(spec.name, spec.function)
+
+
+METRICS = (
+    Metric(
+        name="count",
+        better="higher",
+        needs="nothing",
+        statistic=always(Count()),
+        definition="number of instances",
+        undefined="never",
+        source="plain count",
+    ),
+    Metric(
+        name="share",
+        better="higher",
+        needs="nothing",
+        statistic=always(Share()),
+        definition="size of the slice / size of the dataset",
+        undefined="never",
+        source="plain count",
+    ),
+    Metric(
+        name="mean",
+        better="higher",
+        needs="nothing",
+        statistic=lambda spec: column_mean(str(spec.parameters["mean"])),
+        definition="mean of a column, of the dataset or of the output: `{name: ..., mean: column}`",
+        undefined="no row of the slice has a value",
+        source="plain mean",
+    ),
+    Metric(
+        name="rate",
+        better="higher",
+        needs="nothing",
+        statistic=_rate,
+        definition="share of instances that meet a predicate, which may look at outputs: `{name: ..., rate: predicate}`",
+        undefined="the predicate is unknown (missing values) for every row of the slice",
+        source="plain share",
+    ),
+    Metric(
+        name="latency",
+        better="lower",
+        needs="nothing",
+        statistic=always(column_mean("latency")),
+        definition="mean of the column `latency` that the model returns",
+        undefined="no row of the slice has a value",
+        source="plain mean",
+    ),
+    Metric(
+        name="cost",
+        better="lower",
+        needs="nothing",
+        statistic=always(column_mean("cost")),
+        definition="mean of the column `cost` that the model returns",
+        undefined="no row of the slice has a value",
+        source="plain mean",
+    ),
+    Metric(
+        name="python",
+        better="higher",
+        needs="nothing",
+        statistic=_custom,
+        definition="your own: `{name: ..., python: module:callable}` from a DataFrame to a number or one number per row",
+        undefined="it returns NaN or None",
+        source="your own",
+    ),
+)

@@ -1,0 +1,106 @@
+"""All built-in metrics by name, and measuring many of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pytest_behave.errors import BehaveError, MetricError, did_you_mean
+from pytest_behave.measure import classification, general, regression, text
+from pytest_behave.measure.kernel import Masks
+from pytest_behave.measure.metric import Metric
+from pytest_behave.measure.statistics import Mean, Proportion, Statistic, proportion_estimates
+from pytest_behave.records import Better, Estimate, MetricSpec, Outcome, Task
+
+BUILT_IN: tuple[Metric, ...] = (
+    *classification.METRICS,
+    *regression.METRICS,
+    *text.METRICS,
+    *general.METRICS,
+)
+# these take a parameter that names a column, predicate or function, so they cannot stand in `metrics:` by name alone
+NEED_A_DEFINITION = frozenset({"mean", "rate", "python"})
+
+
+class Chosen(NamedTuple):
+    """A declared metric with its implementation."""
+
+    spec: MetricSpec
+    metric: Metric
+
+    @property
+    def better(self) -> Better:
+        """The direction that the suite, or else the metric, says is better."""
+        return self.spec.better or self.metric.better
+
+
+def find_metric(spec: MetricSpec, task: Task | None, more: Mapping[str, Metric]) -> Chosen:
+    """Return the implementation of a declared metric for a task; raises MetricError if there is none."""
+    kind, of, label = spec.metric.partition(" of ")
+    if of and kind in ("recall", "precision"):
+        metric: Metric | None = classification.of_a_class(kind, label)
+    elif spec.metric in more:
+        metric = more[spec.metric]
+    else:
+        named = [metric for metric in BUILT_IN if metric.name.removesuffix("_multiclass") == spec.metric]
+        metric = next((metric for metric in named if not metric.tasks or task in metric.tasks), (named or [None])[0])
+    if metric is None:
+        known = [metric.name for metric in BUILT_IN]
+        raise MetricError(f"unknown metric {spec.metric!r}{did_you_mean(spec.metric, [*known, *more])}")
+    if metric.tasks and task not in metric.tasks:
+        needed = " and ".join(metric.tasks)
+        found = f"the task is {task}" if task else "there is no target"
+        raise MetricError(f"metric {spec.name!r} is for {needed} tasks, but {found}")
+    return Chosen(spec, metric)
+
+
+def measure(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) -> dict[str, list[Estimate] | BehaveError]:
+    """Return, per metric name, one Estimate per slice, or the error that kept the metric from being computed.
+
+    All proportions are counted together: their planes are packed once and each slice's mask is read once.
+    """
+    results: dict[str, list[Estimate] | BehaveError] = {}
+    planes: dict[str, tuple[np.ndarray, np.ndarray, str]] = {}
+    for item in chosen:
+        try:
+            item.metric.check(outcome)
+            statistic = item.metric.statistic(item.spec)
+            if isinstance(statistic, Proportion):
+                hits, relevant = statistic.planes(outcome)
+                planes[item.spec.name] = hits & relevant, relevant, statistic.nothing
+            else:
+                results[item.spec.name] = statistic.estimates(outcome, masks)
+        except BehaveError as error:
+            results[item.spec.name] = error
+    if planes:
+        counts = masks.count([plane for hits, relevant, _ in planes.values() for plane in (hits, relevant)])
+        for index, (name, (_, _, nothing)) in enumerate(planes.items()):
+            results[name] = proportion_estimates(counts[:, 2 * index], counts[:, 2 * index + 1], nothing)
+    return results
+
+
+def worst_rows(item: Chosen, outcome: Outcome, mask: np.ndarray, most: int) -> np.ndarray:
+    """Return the rows of a slice that count most against a metric, worst first."""
+    statistic: Statistic = item.metric.statistic(item.spec)
+    if isinstance(statistic, Proportion):
+        hits, relevant = statistic.planes(outcome)
+        rows = np.flatnonzero(mask & relevant & (~hits if item.better == "higher" else hits))
+    elif isinstance(statistic, Mean):
+        values = np.where(mask, statistic.values(outcome), np.nan)
+        rows = np.flatnonzero(~np.isnan(values))
+        badness = np.abs(values[rows]) if item.metric.name == "bias" else values[rows]
+        return rows[np.argsort(badness if item.better == "higher" else -badness, kind="stable")][:most]
+    elif outcome.task in ("binary", "multiclass"):
+        rows = np.flatnonzero(mask & (np.asarray(outcome.target) != np.asarray(outcome.predicted)))
+    else:
+        return np.flatnonzero(mask)[:0]
+    return _most_confident(outcome, rows)[:most]
+
+
+def _most_confident(outcome: Outcome, rows: np.ndarray) -> np.ndarray:
+    """Order wrong rows by how sure the model was."""
+    if outcome.score is None or not outcome.is_probability:
+        return rows
+    return rows[np.argsort(-np.abs(outcome.score[rows] - 0.5), kind="stable")]

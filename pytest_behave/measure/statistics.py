@@ -1,0 +1,169 @@
+"""The kinds of statistic that metrics are: each turns an outcome and masks into one Estimate per slice.
+
+    Proportion    share of relevant rows that are hits              Wilson
+    Mean          mean of a value per row                           Student's t
+    CellFunction  function of the counts of (target, prediction)    bootstrap of the counts, or a closed form
+    RowFunction   anything else that depends on the rows of a slice its own interval, or a bootstrap of rows
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from pytest_behave.measure import intervals
+from pytest_behave.measure.kernel import Masks
+from pytest_behave.records import Estimate, Outcome
+
+CellValues = Callable[[np.ndarray], np.ndarray]
+CellIntervals = Callable[[np.ndarray], intervals.Interval]
+
+
+class Statistic(Protocol):
+    """What a metric is computed as."""
+
+    def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
+        """Return the metric on each slice, with its interval."""
+
+
+@dataclass(frozen=True)
+class Proportion:
+    """Hits among relevant rows; ``planes`` gives both as bool arrays over all rows."""
+
+    planes: Callable[[Outcome], tuple[np.ndarray, np.ndarray]]
+    nothing: str = "no instance"
+
+    def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
+        """Return Wilson intervals from two counts per slice."""
+        hits, relevant = self.planes(outcome)
+        counts = masks.count([hits & relevant, relevant])
+        return proportion_estimates(counts[:, 0], counts[:, 1], self.nothing)
+
+
+def proportion_estimates(hits: np.ndarray, relevant: np.ndarray, nothing: str) -> list[Estimate]:
+    """Return one Estimate per pair of counts."""
+    low, high = intervals.wilson(hits, relevant)
+    return [
+        Estimate(k / n, one, other, n, interval="wilson")
+        if n
+        else Estimate(None, None, None, 0, f"the slice has {nothing}")
+        for k, n, one, other in zip(hits.tolist(), relevant.tolist(), low.tolist(), high.tolist(), strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Mean of ``values`` (float64 over all rows, NaN where a row has none); ``root`` takes the square root of it."""
+
+    values: Callable[[Outcome], np.ndarray]
+    nothing: str = "no instance with a value"
+    root: bool = False
+
+    def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
+        """Return Student's t intervals from sums and sums of squares."""
+        values = np.asarray(self.values(outcome), dtype=np.float64)
+        present = ~np.isnan(values)
+        centre = float(values[present].mean()) if present.any() else 0.0
+        shifted = np.where(present, values - centre, 0.0)  # keeps the variance exact where the mean is large
+        counts = masks.count([present])[:, 0]
+        sums = masks.sums(np.column_stack([shifted, shifted**2]))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = sums[:, 0] / counts
+            variance = np.maximum(sums[:, 1] - counts * mean**2, 0.0) / (counts - 1)
+        low, high = intervals.t_mean(mean + centre, variance, counts)
+        result = np.column_stack([mean + centre, low, high])
+        if self.root:
+            result = np.sqrt(np.maximum(result, 0.0))
+        return [
+            estimate_of(*row, n=n, nothing=self.nothing, interval="t")
+            for row, n in zip(result.tolist(), counts.tolist(), strict=True)
+        ]
+
+
+def estimate_of(value: float, low: float, high: float, *, n: int, nothing: str, interval: str) -> Estimate:
+    """Return an Estimate, NaN becoming None."""
+    if n == 0 or np.isnan(value):
+        return Estimate(None, None, None, n, f"the slice has {nothing}")
+    if np.isnan(low) or np.isnan(high):
+        return Estimate(value, None, None, n, "an interval needs at least two instances")
+    return Estimate(value, low, high, n, interval=interval)
+
+
+@dataclass(frozen=True)
+class CellFunction:
+    """``value`` of counts shaped (..., targets, predictions); NaN where undefined, ``nothing`` says why."""
+
+    value: CellValues
+    nothing: str
+    closed: CellIntervals | None = None
+    interval: str = "bootstrap of counts"
+
+    def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
+        """Count (target, prediction) cells per slice, then compute the value and its interval."""
+        counts = cell_counts(outcome, masks)
+        values = self.value(counts.astype(np.float64))
+        low, high = self.closed(counts.astype(np.float64)) if self.closed else self._bootstrap(counts)
+        sizes = counts.sum(axis=(1, 2))
+        return [
+            estimate_of(value, one, other, n=n, nothing=self.nothing, interval=self.interval)
+            for value, one, other, n in zip(
+                values.tolist(), low.tolist(), high.tolist(), sizes.tolist(), strict=True
+            )
+        ]
+
+    def _bootstrap(self, counts: np.ndarray) -> intervals.Interval:
+        ends = [self._bootstrap_one(table) for table in counts]
+        return np.array([low for low, _ in ends]), np.array([high for _, high in ends])
+
+    def _bootstrap_one(self, table: np.ndarray) -> tuple[float, float]:
+        size = int(table.sum())
+        if size < 2 or np.isnan(self.value(table.astype(np.float64))):  # noqa: PLR2004 - nothing to resample
+            return np.nan, np.nan
+        occupied = np.flatnonzero(table)
+        draws = np.random.default_rng(intervals.SEED).multinomial(
+            size, table.ravel()[occupied] / size, size=intervals.RESAMPLES
+        )
+        tables = np.zeros((intervals.RESAMPLES, table.size))
+        tables[:, occupied] = draws
+        samples = self.value(tables.reshape(-1, *table.shape))
+        low, high = intervals.percentile(samples)
+        return float(low), float(high)
+
+
+def cell_counts(outcome: Outcome, masks: Masks) -> np.ndarray:
+    """Return counts of (target class, predicted class) per slice: shape (slices, target classes, classes)."""
+    if outcome.target is None or outcome.predicted is None:
+        raise TypeError("cell counts need class codes")
+    shape = (outcome.target_classes, len(outcome.classes))
+    codes = outcome.target * shape[1] + outcome.predicted
+    cells = shape[0] * shape[1]
+    if cells <= 16:  # noqa: PLR2004 - below that popcounts of one plane per cell win over gathering rows
+        counts = masks.count([codes == cell for cell in range(cells)])
+    else:
+        counts = np.array([np.bincount(codes[masks.rows(index)], minlength=cells) for index in range(len(masks))])
+    return counts.reshape(-1, *shape)
+
+
+@dataclass(frozen=True)
+class RowFunction:
+    """``estimate`` of the rows of one slice (row numbers, rising)."""
+
+    estimate: Callable[[Outcome, np.ndarray], Estimate]
+
+    def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
+        """Return one Estimate per slice."""
+        return [self.estimate(outcome, masks.rows(index)) for index in range(len(masks))]
+
+
+def bootstrap_rows(value: Callable[[np.ndarray], float], rows: np.ndarray, resamples: int) -> tuple[float, float]:
+    """Percentile interval of ``value(rows)`` over resamples of the rows with replacement, seeded."""
+    random = np.random.default_rng(intervals.SEED)
+    samples = [value(rows[random.integers(0, len(rows), len(rows))]) for _ in range(resamples)]
+    defined = np.array([sample for sample in samples if np.isfinite(sample)])
+    if len(defined) < resamples / 2:
+        return np.nan, np.nan
+    low, high = intervals.percentile(defined)
+    return float(low), float(high)

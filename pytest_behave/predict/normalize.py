@@ -1,0 +1,109 @@
+"""From whatever a model returned to Predictions: labels, scores, or a data frame with both and more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pytest_behave.errors import ModelError
+from pytest_behave.records import Predictions
+
+PROBA = "proba:"
+
+
+def predictions_of(returned: Any, ids: Sequence[str], where: str) -> Predictions:
+    """Return what a model returned for the instances ``ids`` as Predictions; raises ModelError naming ``where``."""
+    if isinstance(returned, Predictions):
+        return returned
+    if isinstance(returned, pd.DataFrame):
+        return _of_frame(returned, ids, where)
+    if isinstance(returned, (str, bytes, Mapping)) or np.ndim(returned) == 0:
+        raise ModelError(f"{where} returned {type(returned).__name__}, not one output per instance")
+    if np.ndim(returned) > 1 and isinstance(returned, np.ndarray):
+        raise ModelError(
+            f"{where} returned an array of shape {returned.shape}: return a DataFrame with columns "
+            "`proba:<class>`, so that each column says which class it is for"
+        )
+    series = _series(returned)
+    _check_length(len(series), ids, where)
+    _check_missing(series, ids, where, "prediction")
+    return Predictions(prediction=series)
+
+
+def _of_frame(frame: pd.DataFrame, ids: Sequence[str], where: str) -> Predictions:
+    _check_length(len(frame), ids, where)
+    frame = frame.reset_index(drop=True)
+    names = [str(name) for name in frame.columns]
+    proba = {
+        name.removeprefix(PROBA): _numbers(frame[name], ids, where, name) for name in names if name.startswith(PROBA)
+    }
+    if not {"prediction", "score"} & set(names) and not proba:
+        raise ModelError(
+            f"{where} returned a DataFrame without `prediction`, `score` or `proba:<class>` (it has {', '.join(names)})"
+        )
+    prediction = frame["prediction"] if "prediction" in names else None
+    if prediction is not None:
+        _check_missing(prediction, ids, where, "prediction")
+    known = {"prediction", "score", "embedding", *(PROBA + name for name in proba)}
+    return Predictions(
+        prediction=prediction,
+        score=_numbers(frame["score"], ids, where, "score") if "score" in names else None,
+        proba=proba,
+        embedding=np.vstack(frame["embedding"].tolist()) if "embedding" in names else None,
+        extra={name: frame[name] for name in names if name not in known},
+    )
+
+
+def joined(parts: Sequence[Predictions]) -> Predictions:
+    """Return the predictions of consecutive batches as one."""
+    if len(parts) == 1:
+        return parts[0]
+    first = parts[0]
+    series = [part.prediction for part in parts if part.prediction is not None]
+    scores = [part.score for part in parts if part.score is not None]
+    embeddings = [part.embedding for part in parts if part.embedding is not None]
+    if any(set(part.extra) != set(first.extra) or set(part.proba) != set(first.proba) for part in parts):
+        raise ModelError("the model returned other columns for some batches than for others")
+    return Predictions(
+        prediction=pd.concat(series, ignore_index=True) if series else None,
+        score=np.concatenate(scores) if scores else None,
+        proba={name: np.concatenate([part.proba[name] for part in parts]) for name in first.proba},
+        embedding=np.vstack(embeddings) if embeddings else None,
+        extra={name: pd.concat([part.extra[name] for part in parts], ignore_index=True) for name in first.extra},
+    )
+
+
+def _series(values: Any) -> pd.Series:
+    if isinstance(values, pd.Series):
+        return values.reset_index(drop=True)
+    if isinstance(values, np.ndarray):
+        return pd.Series(values)
+    values = list(values)
+    # a list of texts stays object, whatever dtype this pandas would choose
+    return pd.Series(values, dtype=object) if values and isinstance(values[0], str) else pd.Series(values)
+
+
+def _check_length(found: int, ids: Sequence[str], where: str) -> None:
+    if found != len(ids):
+        raise ModelError(f"{where} returned {found:,} outputs for {len(ids):,} instances (the first is {ids[0]!r})")
+
+
+def _check_missing(series: pd.Series, ids: Sequence[str], where: str, what: str) -> None:
+    missing = series.isna().to_numpy(dtype=bool)
+    if missing.any():
+        first = ids[int(np.flatnonzero(missing)[0])]
+        raise ModelError(
+            f"{where} returned no {what} (NaN or None) for {int(missing.sum()):,} instances, the first is {first!r}"
+        )
+
+
+def _numbers(series: pd.Series, ids: Sequence[str], where: str, what: str) -> np.ndarray:
+    try:
+        values = series.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise ModelError(f"{where} returned a `{what}` that is not a number") from None
+    _check_missing(pd.Series(values), ids, where, what)
+    return values

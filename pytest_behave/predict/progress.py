@@ -1,0 +1,22 @@
+"""A progress bar for long work: only on a terminal, and only after two seconds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+PATIENCE_IN_SECONDS = 2
+
+
+@contextmanager
+def progress_bar(total: int, label: str) -> Iterator[Callable[[int], object]]:
+    """Yield a function to call with the number of rows done since the last call."""
+    stream = sys.__stderr__
+    if stream is None or not stream.isatty():
+        yield lambda _done: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc=label, file=stream, delay=PATIENCE_IN_SECONDS, leave=False, unit="row") as bar:
+        yield bar.update

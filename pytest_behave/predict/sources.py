@@ -1,0 +1,238 @@
+"""Where outputs come from: a callable, a fitted estimator, a file of predictions, a column of the dataset.
+
+Each source is one small class with ``fingerprint`` and ``predict(frame, ids)``; ``open_source`` picks it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from pytest_behave.errors import BehaveError, MissingExtraError, ModelError, did_you_mean
+from pytest_behave.predict.normalize import joined, predictions_of
+from pytest_behave.records import ModelSpec, Predictions
+
+Progress = Callable[[int], Any]
+
+
+class Source(Protocol):
+    """One way to get outputs for the rows of a data frame."""
+
+    fingerprint: str
+
+    def predict(self, frame: pd.DataFrame, ids: Sequence[str], progress: Progress) -> Predictions:
+        """Return the outputs, in the order of the rows; ``progress`` is told how many rows are done."""
+
+
+class Tools(Protocol):
+    """What a source needs from outside: loading references and files, and how ids and columns are compared."""
+
+    def load(self, reference: str) -> Any:
+        """Return the object that ``module:name`` or a marked name stands for."""
+
+    def read_table(self, path: Path) -> pd.DataFrame:
+        """Return a csv, jsonl or parquet file."""
+
+    def id_texts(self, frame: pd.DataFrame) -> np.ndarray:
+        """Return the ids of a table's rows as texts."""
+
+    def file_fingerprint(self, path: Path) -> str:
+        """Return the fingerprint of a file's bytes."""
+
+    def column(self, name: str) -> pd.Series:
+        """Return a column of the dataset, metadata included."""
+
+
+def open_source(spec: ModelSpec, tools: Tools, plugin: Callable[[ModelSpec], Any] | None = None) -> Source:
+    """Return the source that a model declaration asks for; raises ModelError if it cannot be opened."""
+    if spec.kind == "predictions":
+        return PredictionsFile(spec, tools)
+    if spec.kind == "column":
+        return DatasetColumn(spec, tools)
+    if spec.kind == "estimator":
+        return estimator_source(spec, tools)
+    if spec.kind == "plugin":
+        function = plugin(spec) if plugin else None
+        if function is None:
+            raise ModelError(f"no installed plugin provides the model source {spec.location!r}")
+        return CallableModel(spec, function)
+    return CallableModel(spec, spec.function or tools.load(spec.location))
+
+
+class CallableModel:
+    """A Python callable from DataFrame to outputs, called in batches."""
+
+    def __init__(self, spec: ModelSpec, function: Callable[..., Any]) -> None:
+        if not callable(function):
+            raise ModelError(f"the model {spec.location!r} is {type(function).__name__}, not a callable")
+        self.spec = spec
+        self.function = function
+        self.features = spec.features or _fitted_features(function)
+        self.fingerprint = _callable_fingerprint(spec, function)
+
+    def predict(self, frame: pd.DataFrame, ids: Sequence[str], progress: Progress) -> Predictions:
+        """Call the model once per batch; a failure names the batch and its first instance."""
+        size = self.spec.batch_size
+        starts = range(0, len(frame), size)
+        parts = []
+        for number, start in enumerate(starts, start=1):
+            batch = frame.iloc[start : start + size].reset_index(drop=True)
+            batch_ids = ids[start : start + size]
+            where = f"model {self.spec.name!r}, batch {number} of {len(starts)},"
+            parts.append(predictions_of(self._call(batch, batch_ids, where), batch_ids, where))
+            progress(len(batch))
+        return joined(parts)
+
+    def _call(self, batch: pd.DataFrame, ids: Sequence[str], where: str) -> Any:
+        if self.features:
+            absent = [name for name in self.features if name not in batch.columns]
+            if absent:
+                raise ModelError(f"model {self.spec.name!r} needs columns that the dataset lacks: {', '.join(absent[:5])}")
+            batch = batch[list(self.features)]
+        try:
+            return self.function(batch)
+        except BehaveError:
+            raise
+        except Exception as error:
+            text = " ".join(str(error).split())[:200]
+            raise ModelError(
+                f"{where} starting with instance {ids[0]!r}, raised {type(error).__name__}: {text}"
+            ) from error
+
+
+class PredictionsFile:
+    """Outputs computed elsewhere, joined by id."""
+
+    def __init__(self, spec: ModelSpec, tools: Tools) -> None:
+        self.spec = spec
+        self.tools = tools
+        self.fingerprint = tools.file_fingerprint(Path(spec.location))
+
+    def predict(self, frame: pd.DataFrame, ids: Sequence[str], progress: Progress) -> Predictions:
+        """Return the file's rows for ``ids``; raises ModelError naming ids that are missing or doubled."""
+        table = self.tools.read_table(Path(self.spec.location))
+        for name in (self.spec.prediction, self.spec.score):
+            if name is not None and name not in table.columns:
+                raise ModelError(
+                    f"{self.spec.location} has no column {name!r}{did_you_mean(name, map(str, table.columns))}"
+                )
+        found = pd.Index(self.tools.id_texts(table))
+        if found.has_duplicates:
+            examples = ", ".join(found[found.duplicated()].unique()[:3])
+            raise ModelError(f"{self.spec.location} has more than one row for some ids (for example {examples})")
+        rows = found.get_indexer(pd.Index(list(ids)))
+        absent = np.flatnonzero(rows < 0)
+        if len(absent):
+            examples = ", ".join(ids[int(row)] for row in absent[:3])
+            raise ModelError(
+                f"{self.spec.location} lacks {len(absent):,} of {len(ids):,} ids (for example {examples})"
+            )
+        progress(len(ids))
+        return _of_columns(self.spec, table.iloc[rows].reset_index(drop=True), ids)
+
+
+class DatasetColumn:
+    """Outputs that stand in the dataset itself."""
+
+    def __init__(self, spec: ModelSpec, tools: Tools) -> None:
+        self.spec = spec
+        self.tools = tools
+        kind = "score" if spec.score else "prediction"
+        self.fingerprint = _text_fingerprint(f"column {spec.location} as {kind} at {spec.threshold}")
+
+    def predict(self, frame: pd.DataFrame, ids: Sequence[str], progress: Progress) -> Predictions:
+        """Return the column of the rows at hand; for golden cases, of their own input."""
+        name = self.spec.location
+        series = frame[name] if name in frame.columns else self.tools.column(name)
+        if len(series) != len(frame):
+            raise ModelError(f"the golden cases have no {name!r} in their input, and model {self.spec.name!r} reads it")
+        progress(len(ids))
+        return _of_columns(self.spec, pd.DataFrame({name: series.to_numpy()}), ids)
+
+
+def _of_columns(spec: ModelSpec, table: pd.DataFrame, ids: Sequence[str]) -> Predictions:
+    where = f"model {spec.name!r}"
+    wanted = {}
+    if spec.prediction is not None:
+        wanted["prediction"] = table[spec.prediction]
+    if spec.score is not None:
+        wanted["score"] = table[spec.score]
+    return predictions_of(pd.DataFrame(wanted), ids, where)
+
+
+def estimator_source(spec: ModelSpec, tools: Tools) -> Source:
+    """Return a source for a fitted scikit-learn estimator; pickles only if the suite allows them by name."""
+    path = Path(spec.location)
+    estimator = _load_estimator(spec, path)
+    features = spec.features or tuple(str(name) for name in getattr(estimator, "feature_names_in_", ()))
+
+    def predict(frame: pd.DataFrame) -> pd.DataFrame:
+        absent = [name for name in features if name not in frame.columns]
+        if absent:
+            raise ModelError(f"the estimator {path.name} needs columns that the dataset lacks: {', '.join(absent[:5])}")
+        inputs = frame[list(features)] if features else frame
+        inputs = inputs if hasattr(estimator, "feature_names_in_") else inputs.to_numpy()
+        outputs: dict[str, Any] = {"prediction": estimator.predict(inputs)}
+        if hasattr(estimator, "predict_proba"):
+            proba = estimator.predict_proba(inputs)
+            outputs |= {f"proba:{label}": proba[:, index] for index, label in enumerate(estimator.classes_)}
+        return pd.DataFrame(outputs)
+
+    source = CallableModel(spec, predict)
+    source.features = ()
+    source.fingerprint = tools.file_fingerprint(path)
+    return source
+
+
+def _load_estimator(spec: ModelSpec, path: Path) -> Any:
+    if path.suffix == ".skops":
+        try:
+            import skops.io
+        except ImportError:
+            raise MissingExtraError("loading a .skops estimator", "skops", "sklearn") from None
+        untrusted = skops.io.get_untrusted_types(file=path)
+        if untrusted:
+            raise ModelError(f"{path} holds types that are not trusted: {', '.join(untrusted[:3])}")
+        return skops.io.load(path)
+    if not spec.allow_pickle:
+        raise ModelError(
+            f"{path} is a pickle, which can run any code when it is loaded: add `allow_pickle: true` if you trust it, "
+            "or save the estimator as .skops"
+        )
+    try:
+        import joblib
+    except ImportError:
+        raise MissingExtraError("loading an estimator", "scikit-learn", "sklearn") from None
+    try:
+        return joblib.load(path)
+    except Exception as error:
+        raise ModelError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+
+
+def _fitted_features(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Return the columns that the estimator behind a bound method was fitted on."""
+    names = getattr(getattr(function, "__self__", None), "feature_names_in_", ())
+    return tuple(str(name) for name in names)
+
+
+def _callable_fingerprint(spec: ModelSpec, function: Callable[..., Any]) -> str:
+    try:
+        source = Path(inspect.getsourcefile(function) or "").read_text(encoding="utf-8")
+    except (TypeError, OSError):
+        source = repr(type(function))
+    return _text_fingerprint(f"{spec.location}\n{spec.threshold}\n{dict(spec.options)}\n{source}")
+
+
+def _text_fingerprint(text: str) -> str:
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def cases_frame(inputs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return the inputs of golden cases as one data frame, a column per name."""
+    return pd.DataFrame(list(inputs))
