@@ -328,18 +328,31 @@ class _Builder:
                     known = did_you_mean(metric, names) or " (known: those under `metrics:`)"
                     self.problems.at_key((*loc, metric), f"unknown metric {metric!r}{known}")
                 is_family = slice_name in declared and bool(declared[slice_name].by)
+                is_member = slice_name not in declared and family is not None
                 result.append(
-                    Expectation(slice_name, metric, self._bounds((*loc, metric), bounds, is_family=is_family))
+                    Expectation(
+                        slice_name,
+                        metric,
+                        self._bounds((*loc, metric), bounds, is_family=is_family, is_member=is_member),
+                    )
                 )
         return tuple(result)
 
-    def _bounds(self, loc: Loc, part: schema.BoundsPart | schema.PassRatePart, *, is_family: bool) -> Bounds:
+    def _bounds(
+        self,
+        loc: Loc,
+        part: schema.BoundsPart | schema.PassRatePart,
+        *,
+        is_family: bool = False,
+        is_member: bool = False,
+    ) -> Bounds:
         if isinstance(part, schema.PassRatePart):
             self.problems.at_key((*loc, "pass_rate"), "`pass_rate` stands only under `expect: cases:`")
             return Bounds()
         if part.max_gap is not None and not is_family:
             self.problems.at_key((*loc, "max_gap"), "`max_gap` needs a family (a slice with `by:`)")
-        if part.min is None and part.max is None and part.max_gap is None:
+        inherits = is_member and part.known_failure is not None  # the family's bounds, with an exception for a member
+        if part.min is None and part.max is None and part.max_gap is None and not inherits:
             self.problems.at_key(loc, "give at least one of min, max, max_gap")
         if part.min is not None and part.max is not None and part.min > part.max:
             self.problems.at_key(loc, f"min {part.min:g} is above max {part.max:g}")
@@ -363,7 +376,7 @@ class _Builder:
             if not isinstance(expected, schema.PassRatePart):
                 self.problems.at_key(loc, "write `pass_rate: {min: 0.9}`")
                 continue
-            bounds = self._bounds((*loc, "pass_rate"), expected.pass_rate, is_family=False)
+            bounds = self._bounds((*loc, "pass_rate"), expected.pass_rate)
             result.append(Expectation(f"cases={tag}", "pass_rate", bounds))
         return tuple(result)
 

@@ -24,6 +24,7 @@ from pytest_behave.measure.kernel import Masks
 from pytest_behave.measure.outcome import make_outcome
 from pytest_behave.measure.registry import Chosen, measure, worst_rows
 from pytest_behave.measure.statistics import proportion_estimates
+from pytest_behave.predict.normalize import check_complete
 from pytest_behave.predict.progress import progress_bar
 from pytest_behave.predict.sources import Source, cases_frame, open_source
 from pytest_behave.records import (
@@ -187,8 +188,10 @@ class _Running:
         prediction = None
         if predictions.prediction is not None:
             series = predictions.prediction
-            filled = series.fillna("") if self.prepared.task == "text" else series
-            column = column_of(filled)
+            if self.prepared.task == "text":
+                series = series.astype(object).fillna("")  # an empty transcript is an answer
+            check_complete(series, table.ids, f"model {self.model.name!r}")
+            column = column_of(series)
             prediction = column, canonical_text(column)
         outcome = make_outcome(
             task=self.prepared.task,

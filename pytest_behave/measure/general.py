@@ -16,7 +16,7 @@ from pytest_behave.measure.metric import Metric, always
 from pytest_behave.measure.statistics import Mean, Proportion, bootstrap_rows
 from pytest_behave.records import Estimate, MetricSpec, Outcome
 
-RESAMPLES_OF_CALLABLES = 400  # each costs a call of the user's function
+RESAMPLES_OF_CALLABLES = 200  # each costs a call of the user's function
 
 
 class Count:

@@ -76,6 +76,16 @@ def joined(parts: Sequence[Predictions]) -> Predictions:
     )
 
 
+def score_of(series: pd.Series, ids: Sequence[str], where: str) -> np.ndarray:
+    """Return a column of scores as float64; raises ModelError if one is missing or not a number."""
+    return _numbers(series, ids, where, str(series.name))
+
+
+def check_complete(series: pd.Series, ids: Sequence[str], where: str) -> None:
+    """Raise ModelError if an output is missing."""
+    _check_missing(series, ids, where, "prediction")
+
+
 def _series(values: Any) -> pd.Series:
     if isinstance(values, pd.Series):
         return values.reset_index(drop=True)

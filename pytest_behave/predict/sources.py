@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from pytest_behave.errors import BehaveError, MissingExtraError, ModelError, did_you_mean
-from pytest_behave.predict.normalize import joined, predictions_of
+from pytest_behave.predict.normalize import joined, predictions_of, score_of
 from pytest_behave.records import ModelSpec, Predictions
 
 Progress = Callable[[int], Any]
@@ -157,13 +157,10 @@ class DatasetColumn:
 
 
 def _of_columns(spec: ModelSpec, table: pd.DataFrame, ids: Sequence[str]) -> Predictions:
-    where = f"model {spec.name!r}"
-    wanted = {}
-    if spec.prediction is not None:
-        wanted["prediction"] = table[spec.prediction]
+    score = None
     if spec.score is not None:
-        wanted["score"] = table[spec.score]
-    return predictions_of(pd.DataFrame(wanted), ids, where)
+        score = score_of(table[spec.score], ids, f"model {spec.name!r}")
+    return Predictions(prediction=None if spec.prediction is None else table[spec.prediction], score=score)
 
 
 def estimator_source(spec: ModelSpec, tools: Tools) -> Source:

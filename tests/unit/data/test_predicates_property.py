@@ -637,11 +637,26 @@ SMALL = pd.DataFrame(
         "void": pd.Series([None, None, None], dtype=object),
         "first name": ["é", "İ", ""],
         "class": [0, 1, 2],
+        "big": pd.array([2**63 - 1, None, 0], dtype="Int64"),
+        "cat": pd.Categorical(["red", None, ""]),
+        "iso": ["2020-01-01", None, "9999-12-31T12:30"],
     }
 )
 TOKENS = st.one_of(st.sampled_from(PLAIN), st.sampled_from(PLAIN), st.sampled_from(NASTY))
 SEPARATORS = st.sampled_from([" ", " ", ""])
+
+
+@st.composite
+def damaged(draw: Callable[..., Any]) -> str:
+    """Draw a right predicate, some stretch of which is replaced by a token."""
+    source = draw(conditions(1))
+    start = draw(st.integers(0, len(source)))
+    return source[:start] + draw(TOKENS) + source[start + draw(st.integers(0, 6)) :]
+
+
 FUZZED = st.one_of(
+    damaged(),
+    conditions(1),
     st.text(max_size=40),
     st.text(st.characters(categories=None), max_size=40),
     st.text("nft0123456789.'\"`()[]<>=!+-*/% ,andornot\\", max_size=40),

@@ -1,0 +1,121 @@
+"""Words and figures that every report shares: sentences for a behavior or a case, tables of plain text."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from pytest_behave.records import Behavior, CaseResult, Instance, Run, SuiteRun
+
+ORDER = ("error", "violated", "undecided", "known-failure", "holds")
+FAILING = ("error", "violated")
+MOST_CHARACTERS = 70
+
+
+def figure(value: float | None) -> str:
+    """Return a number in four significant digits, or a dash."""
+    if value is None:
+        return "-"
+    if value == int(value) and abs(value) < 1e9:  # noqa: PLR2004 - counts stay counts
+        return str(int(value))
+    return f"{value:.4g}" if abs(value) >= 1 else f"{value:.3f}" if abs(value) >= 0.001 else f"{value:.2g}"  # noqa: PLR2004
+
+
+def interval(behavior: Behavior) -> str:
+    """Return the interval in brackets, or nothing."""
+    if behavior.low is None or behavior.high is None:
+        return ""
+    return f"[{figure(behavior.low)}, {figure(behavior.high)}]"
+
+
+def bounds(behavior: Behavior) -> str:
+    """Return the bounds in words: ``min 0.7, max 0.9 (proven)``."""
+    text = ", ".join(f"{name} {value:g}" for name, value in behavior.bounds.items())
+    return text if behavior.decide == "observed" else f"{text} ({behavior.decide})"
+
+
+def printable(text: object) -> str:
+    """Return a text on one line without control characters, so that data cannot steer a terminal."""
+    flat = " ".join(str(text).split())
+    return "".join(
+        character if unicodedata.category(character)[0] != "C" else f"\\x{ord(character):02x}" for character in flat
+    )
+
+
+def clipped(text: object, width: int = MOST_CHARACTERS) -> str:
+    """Return a printable text cut to a width."""
+    flat = printable(text)
+    return flat if len(flat) <= width else flat[: max(width - 3, 1)] + "..."
+
+
+def behavior_sentence(suite: str, behavior: Behavior) -> str:
+    """Return one line that says what a behavior is and why it has its verdict."""
+    size = f"{behavior.size} rows" if behavior.n == behavior.size else f"{behavior.size} rows, n {behavior.n}"
+    where = f"{suite}: {behavior.slice} ({size}): {behavior.metric}"
+    span = f", 95% {interval(behavior)}" if interval(behavior) else ""
+    return printable(f"{where}: {behavior.verdict}: {behavior.reason}{span}")
+
+
+def case_sentence(suite: str, case: CaseResult) -> str:
+    """Return one line that says which checks a case failed."""
+    return printable(f"{suite}: case {case.id}: {case.verdict}: {case.reason}")
+
+
+def case_section(case: CaseResult) -> str:
+    """Return input, output and failed checks of a case."""
+    lines = [f"input   {name}: {printable(value)}" for name, value in case.input.items()]
+    lines += [f"output  {printable(case.output)}"]
+    lines += [f"failed  {printable(failure)}" for failure in case.failures]
+    return "\n".join(lines)
+
+
+def instance_section(instances: Sequence[Instance]) -> str:
+    """Return a line per instance: id, target, output, score, and the start of its input."""
+    return "\n".join(instance_line(instance) for instance in instances)
+
+
+def instance_line(instance: Instance) -> str:
+    """Return one instance on one line."""
+    parts = [f"{printable(instance.id)}:"]
+    if instance.target is not None:
+        parts.append(f"target {clipped(instance.target)},")
+    if instance.output is not None:
+        parts.append(f"output {clipped(instance.output)}")
+    if instance.score is not None:
+        parts.append(f"(score {figure(instance.score)})")
+    inputs = "; ".join(f"{name} {clipped(value)}" for name, value in list(instance.input.items())[:4])
+    return " ".join(parts) + (f"  {inputs}" if inputs else "")
+
+
+def worst_first(behaviors: Iterable[Behavior]) -> list[Behavior]:
+    """Sort by verdict, then by how far the value is beyond its bound, then by name."""
+    return sorted(behaviors, key=lambda item: (ORDER.index(item.verdict or "holds"), -excess(item), item.slice, item.metric))
+
+
+def excess(behavior: Behavior) -> float:
+    """Return how far the value lies beyond its bounds; 0 if it does not."""
+    if behavior.value is None:
+        return 0.0
+    low = behavior.bounds.get("min", behavior.value)
+    high = min(behavior.bounds.get("max", behavior.value), behavior.bounds.get("max_gap", behavior.value))
+    return max(low - behavior.value, behavior.value - high, 0.0)
+
+
+def count_line(run: Run) -> str:
+    """Return one line: how many behaviors and cases have which verdict, in how many suites."""
+    items = [item for suite in run.suites for item in (*suite.behaviors, *suite.cases)]
+    counts = {verdict: sum(item.verdict == verdict for item in items) for verdict in ORDER}
+    words = {"holds": "hold", "error": "errors", "known-failure": "known failures"}
+    parts = [f"{count} {words.get(verdict, verdict)}" for verdict, count in reversed(counts.items()) if count]
+    suites = f"{len(run.suites)} suite{'s' * (len(run.suites) != 1)}"
+    return f"{', '.join(parts) or 'nothing measured'} in {suites}"
+
+
+def failing(suite: SuiteRun) -> list[Behavior]:
+    """Return the behaviors of a suite that fail the build, worst first."""
+    return worst_first(behavior for behavior in suite.behaviors if behavior.verdict in FAILING)
+
+
+def failing_cases(suite: SuiteRun) -> list[CaseResult]:
+    """Return the golden cases of a suite that fail the build."""
+    return [case for case in suite.cases if case.verdict in FAILING]

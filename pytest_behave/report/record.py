@@ -1,0 +1,150 @@
+"""The run record: a Run as JSON and back. The contract is docs/reference/run-record.md; the schema ships beside this."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from pytest_behave.records import Behavior, CaseResult, Instance, Run, SuiteRun
+
+FORMAT = "pytest-behave/run-1"
+Relative = Callable[[str], str]
+
+
+def run_to_json(run: Run) -> dict[str, Any]:
+    """Return the run record: plain dicts, lists, texts and finite numbers."""
+    suites = [
+        {
+            **header_to_json(suite, str),
+            "behaviors": [behavior_to_json(behavior, str) for behavior in suite.behaviors],
+            "observed": [behavior_to_json(behavior, str) for behavior in suite.observed],
+            "cases": [case_to_json(case, str) for case in suite.cases],
+            "invariances": [],
+        }
+        for suite in run.suites
+    ]
+    return {"format": FORMAT, "suites": suites, "totals": totals(run)}
+
+
+def totals(run: Run) -> dict[str, int]:
+    """Return how many behaviors and cases have each verdict."""
+    counts = Counter(
+        str(item.verdict) for suite in run.suites for item in (*suite.behaviors, *suite.cases) if item.verdict
+    )
+    return dict(sorted(counts.items()))
+
+
+def header_to_json(suite: SuiteRun, relative: Relative) -> dict[str, Any]:
+    """Return what the record says of a suite besides its behaviors and cases."""
+    return {
+        "suite": suite.suite,
+        "path": relative(suite.path),
+        "description": suite.description,
+        "owner": suite.owner,
+        "rows": suite.rows,
+        "task": suite.task,
+        "model": {"name": suite.model, "fingerprint": suite.model_fingerprint},
+        "dataset": {"fingerprint": suite.dataset_fingerprint},
+        "notes": list(suite.notes),
+    }
+
+
+def behavior_to_json(behavior: Behavior, relative: Relative) -> dict[str, Any]:
+    """Return one behavior. ``baseline`` is null until there is one to compare with."""
+    return {
+        "slice": behavior.slice,
+        "family": behavior.family,
+        "metric": behavior.metric,
+        "better": behavior.better,
+        "between": list(behavior.between) if behavior.between else None,
+        "size": behavior.size,
+        "n": behavior.n,
+        "value": behavior.value,
+        "low": behavior.low,
+        "high": behavior.high,
+        "confidence": behavior.confidence,
+        "interval": behavior.interval,
+        "bounds": dict(behavior.bounds),
+        "decide": behavior.decide,
+        "baseline": None,
+        "verdict": behavior.verdict,
+        "reason": behavior.reason,
+        "file": relative(behavior.file) if behavior.file else None,
+        "line": behavior.line,
+        "instances": [
+            {
+                "id": instance.id,
+                "target": instance.target,
+                "output": instance.output,
+                "score": instance.score,
+                "input": dict(instance.input),
+            }
+            for instance in behavior.instances
+        ],
+    }
+
+
+def case_to_json(case: CaseResult, relative: Relative) -> dict[str, Any]:
+    """Return one golden case."""
+    return {
+        "id": case.id,
+        "verdict": case.verdict,
+        "input": dict(case.input),
+        "output": case.output,
+        "failures": list(case.failures),
+        "tags": list(case.tags),
+        "reason": case.reason,
+        "file": relative(case.file) if case.file else None,
+        "line": case.line,
+    }
+
+
+def run_from_json(data: Mapping[str, Any]) -> Run:
+    """Return the Run that a record was made from."""
+    return Run(tuple(suite_from_json(suite) for suite in data["suites"]))
+
+
+def suite_from_json(data: Mapping[str, Any]) -> SuiteRun:
+    """Return one suite of a record."""
+    return SuiteRun(
+        suite=data["suite"],
+        path=data["path"],
+        rows=data["rows"],
+        task=data["task"],
+        model=data["model"]["name"],
+        model_fingerprint=data["model"]["fingerprint"],
+        dataset_fingerprint=data["dataset"]["fingerprint"],
+        description=data["description"],
+        owner=data["owner"],
+        notes=tuple(data["notes"]),
+        behaviors=tuple(behavior_from_json(item) for item in data["behaviors"]),
+        observed=tuple(behavior_from_json(item) for item in data["observed"]),
+        cases=tuple(case_from_json(item) for item in data["cases"]),
+    )
+
+
+def behavior_from_json(data: Mapping[str, Any]) -> Behavior:
+    """Return one behavior of a record."""
+    plain = _known_fields(Behavior, data)
+    between = data["between"]
+    instances = tuple(Instance(**instance) for instance in data["instances"])
+    return Behavior(**{**plain, "between": tuple(between) if between else None, "instances": instances})
+
+
+def case_from_json(data: Mapping[str, Any]) -> CaseResult:
+    """Return one golden case of a record."""
+    plain = _known_fields(CaseResult, data)
+    return CaseResult(**{**plain, "failures": tuple(data["failures"]), "tags": tuple(data["tags"])})
+
+
+def _known_fields(record: Any, data: Mapping[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in fields(record)}
+    return {name: value for name, value in data.items() if name in names}
+
+
+def record_schema() -> str:
+    """Return the JSON Schema of the run record, as shipped."""
+    return (Path(__file__).parent / "run-1.schema.json").read_text(encoding="utf-8")

@@ -1,0 +1,214 @@
+"""Suite files as pytest nodes: ``file::slice::metric``, ``file::cases::id``, ``file::family::metric gap``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_behave.errors import BehaveError, SuiteError
+from pytest_behave.evaluate import Prepared, prepare_file
+from pytest_behave.records import Behavior, CaseResult, Place, SuiteRun
+from pytest_behave.report.lines import behavior_sentence, case_section, case_sentence, instance_section
+from pytest_behave.report.record import behavior_to_json, case_to_json, header_to_json
+from pytest_behave.session.runner import RUNNER, Runner
+
+FAILING = ("violated", "error")
+
+
+class BehaviorFailure(AssertionError):
+    """A behavior or case failed; its text is one line, the evidence goes into a section of the report."""
+
+    def __init__(self, sentence: str, title: str, section: str) -> None:
+        super().__init__(sentence)
+        self.title = title
+        self.section = section
+
+
+class BehaveWarning(pytest.PytestWarning):
+    """A behavior passed without being proven right: it is undecided."""
+
+
+class SuiteFile(pytest.File):
+    """A ``*.behave.yaml`` file."""
+
+    prepared: Prepared
+
+    def collect(self) -> Iterable[pytest.Collector]:
+        """Read suite and data; yield one collector per slice, family and tag, and one for the cases."""
+        runner = self.config.stash[RUNNER]
+        try:
+            self.prepared = prepare_file(self.path, runner.extensions(self.path))
+        except SuiteError as error:
+            raise self.CollectError(runner.shown(str(error))) from None
+        except BehaveError as error:
+            raise self.CollectError(runner.shown(f"{self.path}: {error}")) from None
+        suite = self.prepared.suite
+        for name, items in groupby(self.prepared.items, key=lambda item: item.slice):
+            yield Group.from_parent(self, name=name, items=[(item.name, item.bounds.place) for item in items])
+        if suite.cases:
+            yield Group.from_parent(self, name="cases", items=[(case.id, case.place) for case in suite.cases])
+        for expectation in suite.tag_expectations:
+            items = [(expectation.metric, expectation.bounds.place)]
+            yield Group.from_parent(self, name=expectation.slice, items=items)
+
+
+class Group(pytest.Collector):
+    """The items of one slice, or the golden cases."""
+
+    def __init__(self, items: Sequence[tuple[str, Place | None]], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.items = items
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """Yield the items, in the order of the suite."""
+        kind = CaseItem if self.name == "cases" else BehaviorItem
+        for index, (name, place) in enumerate(self.items):
+            item = kind.from_parent(self, name=name, callobj=_replaced_by_runtest)
+            item.place, item.index = place, index
+            item.add_marker("behave")
+            yield item
+
+
+def _replaced_by_runtest() -> None:
+    """Stand in for the test function that pytest.Function asks for."""
+
+
+class SuiteItem(pytest.Function):
+    """Something that a suite checks. A pytest.Function, so that fixtures and other plugins treat it as a test."""
+
+    place: Place | None = None
+    index: int = 0
+
+    @property
+    def suite_file(self) -> SuiteFile:
+        """The suite's node."""
+        node = self.getparent(SuiteFile)
+        if node is None:
+            raise TypeError("a suite item lives below a suite file")
+        return node
+
+    @property
+    def suite_path(self) -> Path:
+        """The suite's file."""
+        return self.suite_file.path
+
+    @property
+    def runner(self) -> Runner:
+        """The plugin's state in this process."""
+        return self.config.stash[RUNNER]
+
+    @property
+    def suite_run(self) -> SuiteRun:
+        """The suite's run, made now if this is its first item."""
+        return self.runner.run(self.suite_file.prepared)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Return the place in the YAML file and the heading of a failure."""
+        place = self.place
+        path = place.path if place is not None else self.path
+        return path, place.line - 1 if place is not None else None, f"{self.parent.name if self.parent else ''} {self.name}"
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Show one line and the evidence, not a traceback."""
+        if not isinstance(excinfo.value, (BehaviorFailure, BehaveError)):
+            return super().repr_failure(excinfo)
+        shown = excinfo.getrepr(style="value")
+        message = str(excinfo.value)
+        if shown.reprcrash is not None:
+            shown.reprcrash.message = message
+            if self.place is not None:
+                shown.reprcrash.path, shown.reprcrash.lineno = str(self.place.path), self.place.line
+        if isinstance(excinfo.value, BehaviorFailure) and excinfo.value.section:
+            shown.addsection(excinfo.value.title, excinfo.value.section)
+        return shown
+
+    def header(self) -> dict[str, Any]:
+        """Return what the run record says of the suite itself."""
+        return header_to_json(self.suite_run, self.runner.relative)
+
+    def observed(self) -> dict[str, Any]:
+        """Return what was measured without an expectation, sent once per process."""
+        return {"observed": [behavior_to_json(item, self.runner.relative) for item in self.suite_run.observed]}
+
+    def result(self) -> dict[str, Any]:
+        """Return the item's part of the run record."""
+        raise TypeError("a kind of item says what its result is")
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether undecided behaviors fail."""
+        return bool(self.config.getoption("behave_strict") or self.config.getini("behave_strict"))
+
+
+class BehaviorItem(SuiteItem):
+    """A metric of a slice, the gap of a family, or the pass rate of a tag."""
+
+    def _behaviors(self) -> list[tuple[int, Behavior]]:
+        """Return the item's behaviors with their places in the run: one, or those of a deferred family."""
+        group = self.parent.name if self.parent else ""
+        found = self.runner.behaviors_of(self.suite_file.prepared, group)
+        own = [(index, item) for index, item in found if (item.slice, item.metric) == (group, self.name)]
+        return own or [(index, item) for index, item in found if item.metric in (self.name, f"{self.name} gap")]
+
+    def runtest(self) -> None:
+        """Pass, fail, xfail or warn by the verdict."""
+        behaviors = [behavior for _, behavior in self._behaviors()]
+        for behavior in behaviors:
+            self._add_properties(behavior)
+        failed = [behavior for behavior in behaviors if behavior.verdict in FAILING]
+        undecided = [behavior for behavior in behaviors if behavior.verdict == "undecided"]
+        for behavior in failed or (undecided if self.is_strict else []):
+            sentence = behavior_sentence(self.suite_run.suite, behavior)
+            raise BehaviorFailure(self.runner.shown(sentence), "instances", instance_section(behavior.instances))
+        for behavior in undecided:
+            self.warn(BehaveWarning(behavior_sentence(self.suite_run.suite, behavior)))
+        if not behaviors:
+            raise BehaviorFailure(f"{self.nodeid} was not measured", "", "")
+        if all(behavior.verdict == "known-failure" for behavior in behaviors):
+            pytest.xfail(behaviors[0].reason)
+
+    def _add_properties(self, behavior: Behavior) -> None:
+        figures = {
+            "verdict": behavior.verdict,
+            "value": behavior.value,
+            "low": behavior.low,
+            "high": behavior.high,
+            "n": behavior.n,
+            "size": behavior.size,
+            **behavior.bounds,
+        }
+        self.user_properties += [
+            (f"behave.{name}", value if isinstance(value, (int, str)) else f"{value:.6g}")
+            for name, value in figures.items()
+            if value is not None
+        ]
+
+    def result(self) -> dict[str, Any]:
+        """Return the behaviors for the run record."""
+        behaviors = [[index, behavior_to_json(item, self.runner.relative)] for index, item in self._behaviors()]
+        return {"suite": self.header(), "behaviors": behaviors}
+
+
+class CaseItem(SuiteItem):
+    """A golden case."""
+
+    def _case(self) -> CaseResult:
+        return self.suite_run.cases[self.index]
+
+    def runtest(self) -> None:
+        """Pass, or fail with input, output and the failed checks."""
+        case = self._case()
+        self.user_properties.append(("behave.verdict", case.verdict))
+        if case.verdict in FAILING:
+            sentence = case_sentence(self.suite_run.suite, case)
+            raise BehaviorFailure(self.runner.shown(sentence), "case", case_section(case))
+        if case.verdict == "known-failure":
+            pytest.xfail(case.reason)
+
+    def result(self) -> dict[str, Any]:
+        """Return the case for the run record."""
+        return {"suite": self.header(), "cases": [[self.index, case_to_json(self._case(), self.runner.relative)]]}

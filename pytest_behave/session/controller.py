@@ -1,0 +1,144 @@
+"""What only the controlling process does: gather results, write reports, print the summary."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_behave.records import Run
+from pytest_behave.session.runner import RUNNER
+
+
+class Controller:
+    """Results by suite, in the order of the suites whatever the order of their arrival."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.suites: dict[str, dict[str, Any]] = {}
+        self.targets = [self._target(text) for text in config.getoption("behave_report")]
+
+    def _target(self, text: str) -> tuple[str, Path]:
+        kind, colon, path = text.partition(":")
+        if not colon or not path:
+            raise pytest.UsageError(f"--behave-report={text}: write TYPE:PATH, for example json:behave.json")
+        return kind, Path(path)
+
+    @pytest.hookimpl
+    def pytest_sessionstart(self) -> None:
+        """Refuse unknown report types before any model runs."""
+        formats = self._formats()
+        for kind, _ in self.targets:
+            if kind not in formats:
+                raise pytest.UsageError(f"--behave-report: unknown type {kind!r} (known: {', '.join(sorted(formats))})")
+
+    def _formats(self) -> dict[str, Callable[[Run], str]]:
+        formats: dict[str, Callable[[Run], str]] = {"json": _json_text, "md": _markdown_text}
+        for more in self.config.hook.pytest_behave_report_formats():
+            formats |= more
+        return formats
+
+    @pytest.hookimpl
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the results that a report carries."""
+        wire = getattr(report, "behave", None)
+        if wire is None:
+            return
+        data = json.loads(wire)
+        suite = self.suites.setdefault(data["suite"]["path"], {"behaviors": {}, "cases": {}, "observed": []})
+        suite["header"] = data["suite"]
+        for kind in ("behaviors", "cases"):
+            suite[kind].update({index: item for index, item in data.get(kind, ())})
+        suite["observed"] = data.get("observed") or suite["observed"]
+
+    def run(self) -> Run:
+        """Return everything that arrived."""
+        from pytest_behave.report.record import suite_from_json
+
+        return Run(
+            tuple(
+                suite_from_json(
+                    {
+                        **suite["header"],
+                        "observed": suite["observed"],
+                        **{kind: [suite[kind][index] for index in sorted(suite[kind])] for kind in ("behaviors", "cases")},
+                    }
+                )
+                for _, suite in sorted(self.suites.items())
+            )
+        )
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Write the reports once everything has arrived, also when the loop ends early."""
+        try:
+            return (yield)
+        finally:
+            if not session.config.option.collectonly:
+                self._write()
+            shutil.rmtree(self.config.stash[RUNNER].shared_folder, ignore_errors=True)
+
+    def _write(self) -> None:
+        if not self.targets and not os.environ.get("GITHUB_STEP_SUMMARY"):
+            return
+        run, formats = self.run(), self._formats()
+        for kind, path in self.targets:
+            target = self.config.invocation_params.dir / path
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                unfinished = target.with_name(f".{target.name}.unfinished")
+                unfinished.write_text(formats[kind](run), encoding="utf-8")
+                unfinished.replace(target)
+            except OSError as error:
+                raise pytest.UsageError(f"--behave-report={kind}:{path} cannot be written: {error.strerror}") from None
+        self._append_step_summary(run)
+
+    def _append_step_summary(self, run: Run) -> None:
+        name = os.environ.get("GITHUB_STEP_SUMMARY")
+        if not name or not run.suites:
+            return
+        from pytest_behave.report.github import SUMMARY_LIMIT
+        from pytest_behave.report.markdown import markdown
+
+        path = Path(name)
+        present = path.stat().st_size if path.exists() else 0
+        if present < SUMMARY_LIMIT:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(markdown(run, SUMMARY_LIMIT - present) + "\n")
+
+    @pytest.hookimpl
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print what broke, and on GitHub the annotations."""
+        if not self.suites:
+            return
+        from pytest_behave.report.github import annotations
+        from pytest_behave.report.terminal import summary_lines
+
+        run = self.run()
+        width = terminalreporter._tw.fullwidth  # noqa: SLF001 - pytest has no other way to tell the width
+        lines = list(summary_lines(run, width))
+        if len(lines) > 1:
+            terminalreporter.section("behaviors")
+        for line in lines:
+            terminalreporter.write_line(line)
+        other = self.config.pluginmanager.has_plugin("pytest_github_actions_annotate_failures")
+        if os.environ.get("GITHUB_ACTIONS") == "true" and not other:
+            for line in annotations(run):
+                terminalreporter.write_line(line)
+
+
+def _json_text(run: Run) -> str:
+    from pytest_behave.report.record import run_to_json
+
+    return json.dumps(run_to_json(run), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _markdown_text(run: Run) -> str:
+    from pytest_behave.report.markdown import markdown
+
+    return markdown(run)

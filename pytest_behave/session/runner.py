@@ -1,0 +1,140 @@
+"""What every process does: collect suite files, prepare and run each suite once, attach results to reports."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Generator
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_behave.plugin import SUFFIXES
+
+if TYPE_CHECKING:
+    from pytest_behave.evaluate import Extensions, Prepared
+    from pytest_behave.records import Behavior, Predictions, SuiteRun
+
+RUNNER: pytest.StashKey[Runner] = pytest.StashKey()
+
+
+class Runner:
+    """Suites of this process. A suite is prepared when it is collected and run when its first item runs."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.conftests: list[ModuleType] = []
+        self._runs: dict[Path, SuiteRun] = {}
+        self._sent: set[Path] = set()
+        self._groups: dict[Path, dict[str, list[tuple[int, Behavior]]]] = {}
+
+    # -- extensions
+
+    @pytest.hookimpl
+    def pytest_plugin_registered(self, plugin: object) -> None:
+        """Remember conftest modules: functions marked in them can be named by the suites below."""
+        if isinstance(plugin, ModuleType) and Path(str(getattr(plugin, "__file__", ""))).name == "conftest.py":
+            self.conftests.append(plugin)
+
+    def extensions(self, path: Path) -> Extensions:
+        """Return what plugins, and the conftest files at or above a suite, add."""
+        from pytest_behave.evaluate import Extensions
+
+        hook = self.config.hook
+        above = [module for module in self.conftests if Path(str(module.__file__)).parent in path.resolve().parents]
+        return Extensions(
+            metrics={metric.name: metric for found in hook.pytest_behave_metrics(config=self.config) for metric in found},
+            read=lambda source, spec: hook.pytest_behave_read_dataset(source=source, spec=spec),
+            model=lambda spec: hook.pytest_behave_model_source(spec=spec),
+            modules=tuple(sorted(above, key=lambda module: len(Path(str(module.__file__)).parts))),
+        )
+
+    # -- collecting and running
+
+    @pytest.hookimpl
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        """Collect ``*.behave.yaml``."""
+        if not file_path.name.endswith(SUFFIXES):
+            return None
+        from pytest_behave.session.collect import SuiteFile
+
+        suite: pytest.Collector = SuiteFile.from_parent(parent, path=file_path)
+        return suite
+
+    def run(self, prepared: Prepared) -> SuiteRun:
+        """Return the run of a suite, made when first asked for."""
+        path = prepared.suite.path
+        if path not in self._runs:
+            from pytest_behave.evaluate import run_suite
+
+            self._runs[path] = run_suite(
+                prepared, model=self.config.getoption("behave_model"), share=self._share(path)
+            )
+        return self._runs[path]
+
+    def behaviors_of(self, prepared: Prepared, group: str) -> list[tuple[int, Behavior]]:
+        """Return the behaviors of a slice, or of all members of a family, with their places in the run."""
+        path = prepared.suite.path
+        if path not in self._groups:
+            groups: dict[str, list[tuple[int, Behavior]]] = defaultdict(list)
+            for index, behavior in enumerate(self.run(prepared).behaviors):
+                for name in {behavior.slice, behavior.family or behavior.slice}:
+                    groups[name].append((index, behavior))
+            self._groups[path] = groups
+        return self._groups[path].get(group, [])
+
+    def shown(self, text: str) -> str:
+        """Return a text with paths below the invocation directory made relative, as pytest shows them."""
+        return text.replace(f"{self.config.invocation_params.dir}/", "")
+
+    def relative(self, path: str | Path) -> str:
+        """Return a path relative to the root directory, with forward slashes, as reports hold it."""
+        try:
+            return Path(path).relative_to(self.config.rootpath).as_posix()
+        except ValueError:
+            return Path(path).as_posix()
+
+    # -- xdist
+
+    @cached_property
+    def shared_folder(self) -> Path:
+        """The folder in which the processes of this test run share predictions."""
+        worker_input = getattr(self.config, "workerinput", None)
+        if worker_input is not None:
+            return Path(worker_input["behave_shared_folder"])
+        return Path(tempfile.gettempdir()) / f"pytest-behave-{uuid.uuid4().hex}"
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell each xdist worker where predictions are shared."""
+        node.workerinput["behave_shared_folder"] = str(self.shared_folder)
+
+    def _share(self, path: Path) -> Callable[[str, Callable[[], Predictions]], Predictions] | None:
+        if not hasattr(self.config, "workerinput"):
+            return None
+        from pytest_behave.predict.sharing import file_key, shared
+
+        return lambda key, compute: shared(self.shared_folder, file_key(str(path), key), compute)
+
+    # -- results
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Attach an item's result to its report, as one JSON text: only primitives cross between processes."""
+        from pytest_behave.session.collect import SuiteItem
+
+        report = yield
+        if isinstance(item, SuiteItem) and call.when == "call":
+            wire = item.result()
+            if item.suite_path not in self._sent:
+                self._sent.add(item.suite_path)
+                wire |= item.observed()
+            report.behave = json.dumps(wire)  # type: ignore[attr-defined]
+        return report
