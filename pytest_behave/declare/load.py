@@ -13,7 +13,7 @@ from pytest_behave.declare.build import Problems, build_suite
 from pytest_behave.declare.schema import SuitePart
 from pytest_behave.declare.yaml_positions import Document, Loc, read_yaml
 from pytest_behave.errors import SuiteError, did_you_mean
-from pytest_behave.records import Suite
+from pytest_behave.records import Place, Suite
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -31,6 +31,15 @@ def load_suite(path: Path, known_metrics: frozenset[str] = frozenset()) -> Suite
     if not isinstance(document.data, dict):
         raise SuiteError([*document.problems, f"{path}:1:1: the file is empty: a suite is a mapping with `dataset` or `cases`"])
     _include_cases(document, path)
+    return _checked_suite(document, path, known_metrics)
+
+
+def suite_of_data(data: dict[str, Any], path: Path, known_metrics: frozenset[str]) -> Suite:
+    """Check a declaration given as Python values, as `behave.suite` does; ``path`` stands in for a file in messages."""
+    return _checked_suite(Document(data, values={(): Place(path)}), path, known_metrics)
+
+
+def _checked_suite(document: Document, path: Path, known_metrics: frozenset[str]) -> Suite:
     problems = Problems(document)
     keys_by_part: dict[int, list[str]] = {}
     try:
@@ -43,7 +52,7 @@ def load_suite(path: Path, known_metrics: frozenset[str] = frozenset()) -> Suite
         ]
         raise SuiteError(problems.in_order()) from None
     suite = build_suite(part, path, problems, known_metrics)
-    if problems.sentences:
+    if problems.in_order():
         raise SuiteError(problems.in_order())
     return suite
 

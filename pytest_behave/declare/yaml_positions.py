@@ -139,10 +139,10 @@ class _Builder:
                 continue
             key = str(key_node.value)
             if key in result:
-                first = self.document.keys[*loc, key]
+                first = self.document.keys[(*loc, key)]
                 self.document.problems.append(f"{place}: duplicate key {key!r}, first used in line {first.line}")
                 continue
-            self.document.keys[*loc, key] = place
+            self.document.keys[(*loc, key)] = place
             result[key] = self.build(value_node, (*loc, key))
         for key, value_node in merged.items():
             if key not in result:

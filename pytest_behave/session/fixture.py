@@ -1,0 +1,44 @@
+"""The ``behave`` fixture: suites declared in Python, and assertions on them that explain themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_behave.session.runner import RUNNER
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_behave.evaluate.frames import SuiteView
+
+
+class Behave:
+    """What the ``behave`` fixture gives."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def suite(self, **declaration: Any) -> SuiteView:
+        """Return a suite over a data frame: ``data``, ``model``, and the parts of the suite format by name.
+
+        See ``pytest_behave.evaluate.frames.suite_of_frame`` for the arguments.
+        """
+        from pytest_behave.evaluate.frames import suite_of_frame
+
+        folder = Path(self._config.rootpath)
+        extensions = self._config.stash[RUNNER].extensions(folder / "behave.suite")
+        return suite_of_frame(**declaration, folder=folder, extensions=extensions)
+
+
+def explain_comparison(operator: str, left: object, right: object) -> list[str] | None:
+    """Return the lines that a failed comparison with a metric shows, or None if neither side is one."""
+    from pytest_behave.evaluate.frames import MetricValue
+
+    values = [side for side in (left, right) if isinstance(side, MetricValue)]
+    if not values:
+        return None
+    lines = [f"{left!r} {operator} {right!r}"]
+    for value in values:
+        lines += value.explain()
+    return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 import uuid
 from collections import defaultdict
@@ -114,14 +115,23 @@ class Runner:
         """Tell each xdist worker where predictions are shared."""
         node.workerinput["behave_shared_folder"] = str(self.shared_folder)
 
-    def _share(self, path: Path) -> Callable[[str, Callable[[], Predictions]], Predictions] | None:
+    def _share(self, path: Path) -> Callable[[str, Callable[[], Predictions]], Predictions]:
         if not hasattr(self.config, "workerinput"):
-            return None
+            return lambda _key, compute: compute()
         from pytest_behave.predict.sharing import file_key, shared
 
         return lambda key, compute: shared(self.shared_folder, file_key(str(path), key), compute)
 
     # -- results
+
+    @pytest.hookimpl
+    def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> list[str] | None:
+        """Explain failed comparisons with a metric of a suite."""
+        if "pytest_behave.evaluate.frames" not in sys.modules:
+            return None
+        from pytest_behave.session.fixture import explain_comparison
+
+        return explain_comparison(op, left, right)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

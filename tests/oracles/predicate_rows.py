@@ -24,7 +24,9 @@ import ast
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, NoReturn
@@ -177,6 +179,14 @@ class _Reader:
         return _fail(f"{name}() does not exist or does not take these arguments")
 
 
+@contextmanager
+def _no_warnings() -> Iterator[None]:
+    """Hold back what Python says about odd escapes: they mean what they mean, whatever the warning filters."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _fail(why: str) -> NoReturn:
     raise RowError(why)
 
@@ -196,8 +206,10 @@ def _parsed(source: str) -> tuple[ast.expr, dict[str, str]]:
         return f" {stand_in} "
 
     string_or_name = r"""(?P<quote>\"{3}|'{3}|"|')(?:\\.|(?!(?P=quote)).)*(?P=quote)|`(?P<name>[^`]*)`"""
+    plain = re.sub(string_or_name, replace, source, flags=re.DOTALL).strip()
     try:
-        return ast.parse(re.sub(string_or_name, replace, source, flags=re.DOTALL).strip(), mode="eval").body, names
+        with _no_warnings():
+            return ast.parse(plain, mode="eval").body, names
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise RowError(str(error)) from error
 
@@ -317,7 +329,8 @@ def _non_ascii_share(text: str) -> float:
 
 def _check_pattern(pattern: str) -> None:
     try:
-        re.compile(pattern)
+        with _no_warnings():
+            re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
         raise RowError(f"{pattern!r} is no regular expression: {error}") from error
 

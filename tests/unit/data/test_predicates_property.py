@@ -269,14 +269,15 @@ def oracle(
         return Refusal(str(error))
 
 
-def masked(source: str, frame: pd.DataFrame) -> list[bool] | Refusal:
+def masked(source: str, data: pd.DataFrame | Evaluator) -> list[bool] | Refusal:
+    evaluator = data if isinstance(data, Evaluator) else Evaluator.of_frame(data)
     try:
-        mask = Evaluator.of_frame(frame).mask(parse_predicate(source))
+        mask = evaluator.mask(parse_predicate(source))
     except PredicateError as error:
         return Refusal(str(error))
     assert isinstance(mask, np.ndarray)
     assert mask.dtype == np.bool_
-    assert mask.shape == (len(frame),)
+    assert mask.ndim == 1
     return mask.tolist()
 
 
@@ -290,9 +291,9 @@ def valued(source: str, frame: pd.DataFrame) -> list[Any] | Refusal:
 
 
 def plain(value: Any) -> Any:
-    """Give a cell as Python has it: a datetime64 as a datetime, a numpy scalar as its item."""
+    """Give a cell as Python compares it: a datetime64 as a Timestamp, another numpy scalar as its item."""
     if isinstance(value, np.datetime64):
-        return pd.Timestamp(value).to_pydatetime()
+        return pd.Timestamp(value)
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -309,6 +310,15 @@ def test_evaluator_and_oracle_select_the_same_rows(table, source):
 @given(tables(), VALUES)
 def test_evaluator_and_oracle_compute_the_same_values(table, source):
     assert valued(source, table.frame) == oracle(evaluate_values, source, table)
+
+
+@STEADY
+@given(tables(), st.lists(PREDICATES, min_size=2, max_size=5))
+def test_an_evaluator_that_is_asked_again_does_not_mix_things_up(table, sources):
+    evaluator = Evaluator.of_frame(table.frame)
+    assert [masked(source, evaluator) for source in sources] == [
+        oracle(evaluate_rows, source, table) for source in sources
+    ]
 
 
 @STEADY
@@ -349,9 +359,12 @@ HAND = Table(
             "d": pd.to_datetime(["2020-02-29 12:30", None, "2021-12-31 00:00"]),
             "iso": ["2020-02-29T12:30", None, "2021-12-31"],
             "mix": pd.Series([1, "1", None], dtype=object),
+            "wide": pd.Series([2**53 + 1, 0.5, None], dtype=object),
+            "far": pd.Series(["0001-01-01", None, "9999-12-31"], dtype="datetime64[us]"),
             "void": pd.Series([None, None, None], dtype=object),
             "first name": ["é", "İ", ""],
             "class": [0, 1, 2],
+            "length": [1, 2, 3],
         }
     ),
     [
@@ -363,8 +376,10 @@ HAND = Table(
             "t": "Hi. Bye",
             "d": datetime.fromisoformat("2020-02-29T12:30:00"),
         }
+        | {"wide": 2**53 + 1, "far": datetime.fromisoformat("0001-01-01"), "length": 1}
         | {"iso": "2020-02-29T12:30", "mix": 1, "void": None, "first name": "é", "class": 0},
         {"n": 2**53 + 1, "gaps": None, "f": -np.inf, "flag": False, "t": None, "d": None}
+        | {"wide": 0.5, "far": None, "length": 2}
         | {"iso": None, "mix": "1", "void": None, "first name": "İ", "class": 1},
         {
             "n": -3,
@@ -374,6 +389,7 @@ HAND = Table(
             "t": "None",
             "d": datetime.fromisoformat("2021-12-31T00:00:00"),
         }
+        | {"wide": None, "far": datetime.fromisoformat("9999-12-31"), "length": 3}
         | {"iso": "2021-12-31", "mix": None, "void": None, "first name": "", "class": 2},
     ],
 )
@@ -399,6 +415,9 @@ TRUTHS = [
     ("n == 9007199254740992.0", [F, F, F]),
     ("n + 0 == 9007199254740992", [F, T, F]),
     ("n < 9223372036854775808", [T, T, T]),
+    ("wide == 9007199254740992", [F, F, U]),
+    ("wide == 9007199254740993", [T, F, U]),
+    ("f < n", [F, T, U]),
     ("-5 < n < 2 <= 2", [T, F, T]),
     ("n in [1, -3.0]", [T, F, T]),
     ("n in (1,)", [T, F, F]),
@@ -435,11 +454,17 @@ TRUTHS = [
     ("d >= '2020-02-29T12:30'", [T, U, T]),
     ("'2020-01-01' <= d < '2021-01-01'", [T, U, F]),
     ("d in ['2021-12-31']", [F, U, T]),
+    ("'0001-01-01' < d < '9999-12-31'", [T, U, T]),
+    ("far < d", [T, U, F]),
     ("d == 'soon'", ERROR),
+    ("d == 'now'", ERROR),
+    ("d < 'May'", ERROR),
+    ("d < '31/01/2027'", ERROR),
     ("d == t", ERROR),
     ("d == 2020", ERROR),
     ("`first name` == 'é'", [T, F, F]),
     ("`class` >= 1", [F, T, T]),
+    ("length(t) > length", [T, U, T]),
     ("class >= 1", ERROR),
     ("contains(`first name`, '`')", [F, F, F]),
     ("n is 1", ERROR),
@@ -473,6 +498,7 @@ FIGURES = [
     ("non_ascii_share(`first name`)", [1.0, 1.0, 0.0]),
     ("is_question(t)", [False, None, False]),
     ("year(d)", [2020, None, 2021]),
+    ("year(far)", [1, None, 9999]),
     ("month(iso)", [2, None, 12]),
     ("weekday(d)", [5, None, 4]),
     ("hour(iso)", [12, None, 0]),
@@ -487,6 +513,8 @@ FIGURES = [
     ("length(n)", ERROR),
     ("lower(t)", ["hi. bye", None, "none"]),
     ("gaps", [1.0, None, -2.5]),
+    ("n", [1, 2**53 + 1, -3]),
+    ("far", [datetime.fromisoformat("0001-01-01"), None, datetime.fromisoformat("9999-12-31")]),
 ]
 
 
@@ -673,7 +701,8 @@ FUZZED = st.one_of(
 @example("")
 @example("n > 0 \x00")
 def test_any_string_is_an_error_or_a_mask(source):
-    masked(source, SMALL)
+    mask = masked(source, SMALL)
+    assert mask == ERROR or len(mask) == len(SMALL)
 
 
 @pytest.mark.parametrize("source", NASTY, ids=[str(number) for number in range(len(NASTY))])
@@ -681,4 +710,5 @@ def test_any_string_is_an_error_or_a_mask(source):
     "pattern", ["{}", "n == {}", "isnull({})", "f + {} > 1", "t == {}", "n in [{}]", "d > {}", "matches(t, {})"]
 )
 def test_a_nasty_string_is_an_error_or_a_mask(pattern, source):
-    masked(pattern.format(source), SMALL)
+    mask = masked(pattern.format(source), SMALL)
+    assert mask == ERROR or len(mask) == len(SMALL)

@@ -1,0 +1,117 @@
+"""Golden cases: predicted in one go, checked one by one, counted by tag."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from pytest_behave.compare.verdicts import judge, with_known_failure
+from pytest_behave.errors import BehaveError
+from pytest_behave.evaluate.judged import behavior_of, line_of
+from pytest_behave.evaluate.measured import MOST_INSTANCES, Predictor, shortened
+from pytest_behave.evaluate.prepare import Item, Prepared
+from pytest_behave.measure.cases import failed_checks
+from pytest_behave.measure.statistics import proportion_estimates
+from pytest_behave.predict.sources import cases_frame
+from pytest_behave.records import Behavior, Case, CaseResult, Instance, ModelSpec, Predictions
+
+TAG = "cases="
+
+
+def run_cases(prepared: Prepared, model: ModelSpec, predictor: Predictor) -> list[CaseResult]:
+    """Return the result of every golden case."""
+    cases = prepared.suite.cases
+    if not cases:
+        return []
+    frame = cases_frame([case.input for case in cases])
+    predictions = predictor.predict("cases", frame, [case.id for case in cases])
+    outputs = _outputs(prepared, model, predictions, len(cases))
+    return [_checked(prepared, case, output) for case, output in zip(cases, outputs, strict=True)]
+
+
+def _checked(prepared: Prepared, case: Case, output: dict[str, Any]) -> CaseResult:
+    result = result_of(case, "holds", _plain(output.get("prediction")))
+    try:
+        failures = failed_checks(case.checks, {**case.input, **output}, prepared.references.load)
+    except BehaveError as error:
+        return replace(result, verdict="error", reason=str(error))
+    return replace(result, verdict="violated", failures=failures, reason="; ".join(failures)) if failures else result
+
+
+def result_of(case: Case, verdict: Any, output: Any = None, reason: str = "") -> CaseResult:
+    """Return the result of a case with its place."""
+    line, file = line_of(case.place)
+    return CaseResult(case.id, verdict, case.input, output, tags=case.tags, reason=reason, line=line, file=file)
+
+
+def _outputs(prepared: Prepared, model: ModelSpec, predictions: Predictions, count: int) -> list[dict[str, Any]]:
+    columns: dict[str, Sequence[Any]] = {name: series.tolist() for name, series in predictions.extra.items()}
+    columns |= {f"proba:{name}": values.tolist() for name, values in predictions.proba.items()}
+    if predictions.score is not None:
+        columns["score"] = predictions.score.tolist()
+    if predictions.prediction is not None:
+        columns["prediction"] = predictions.prediction.tolist()
+    elif predictions.score is not None and prepared.task == "binary":
+        columns["prediction"] = _labels(prepared, model, predictions.score)
+    elif predictions.proba:
+        names = list(predictions.proba)
+        best = np.argmax(np.column_stack(list(predictions.proba.values())), axis=1)
+        columns["prediction"] = [names[index] for index in best]
+    return [{name: values[row] for name, values in columns.items()} for row in range(count)]
+
+
+def _labels(prepared: Prepared, model: ModelSpec, scores: np.ndarray) -> list[str]:
+    classes = sorted(set(prepared.target[1].tolist())) if prepared.target else ["0", "1"]
+    spec = prepared.table.spec if prepared.table else None
+    positive = str(spec.positive) if spec is not None and spec.positive is not None else classes[-1]
+    negative = next((name for name in classes if name != positive), f"not {positive}")
+    return [positive if score >= model.threshold else negative for score in scores]
+
+
+def tag_items(prepared: Prepared) -> list[Item]:
+    """Return what the suite expects of tags, as items."""
+    return [Item(found.slice, found.metric, found.bounds) for found in prepared.suite.tag_expectations]
+
+
+def tag_behaviors(prepared: Prepared, cases: Sequence[CaseResult], today: str) -> list[Behavior]:
+    """Return the pass rate of each tag that an expectation names."""
+    behaviors = []
+    for item in tag_items(prepared):
+        tagged = [case for case in cases if item.slice.removeprefix(TAG) in case.tags]
+        passed = sum(case.verdict == "holds" for case in tagged)
+        estimate = proportion_estimates(np.array([passed]), np.array([len(tagged)]), "no case")[0]
+        verdict = judge(estimate, item.bounds, size=len(tagged), min_size=1)
+        fails = verdict.verdict == "violated"
+        verdict = with_known_failure(verdict, item.bounds.known_failure, today, any_fails=fails)
+        failed = [case for case in tagged if case.verdict != "holds"][:MOST_INSTANCES]
+        instances = tuple(_instance(case) for case in failed)
+        behavior = behavior_of(item, "higher", len(tagged), estimate, verdict)
+        behaviors.append(replace(behavior, instances=instances))
+    return behaviors
+
+
+def with_counted(prepared: Prepared, cases: Sequence[CaseResult]) -> list[CaseResult]:
+    """A failing case whose tag has a pass rate does not fail by itself."""
+    rated = {item.slice.removeprefix(TAG) for item in tag_items(prepared)}
+    return [_counted(case, next((tag for tag in case.tags if tag in rated), None)) for case in cases]
+
+
+def _counted(case: CaseResult, tag: str | None) -> CaseResult:
+    if case.verdict != "violated" or tag is None:
+        return case
+    return replace(case, verdict="known-failure", reason=f"{case.reason}; counted in the pass rate of {TAG}{tag}")
+
+
+def _instance(case: CaseResult) -> Instance:
+    inputs = {name: shortened(value) for name, value in case.input.items()}
+    return Instance(case.id, None, shortened(case.output), None, inputs)
+
+
+def _plain(value: Any) -> Any:
+    plain = value.item() if isinstance(value, np.generic) else value
+    if plain is None or isinstance(plain, (str, int, float, bool)):
+        return None if isinstance(plain, float) and not np.isfinite(plain) else plain
+    return str(plain)

@@ -1,0 +1,223 @@
+"""A prepared suite with the outputs of one model: outcome, slices, estimates, instances."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pytest_behave.data.columns import canonical_text, column_of
+from pytest_behave.data.fingerprints import file_fingerprint
+from pytest_behave.data.readers import read_table
+from pytest_behave.data.slices import make_slices
+from pytest_behave.data.table import Table
+from pytest_behave.errors import BehaveError, ModelError
+from pytest_behave.evaluate.prepare import Prepared
+from pytest_behave.measure.kernel import Masks
+from pytest_behave.measure.outcome import make_outcome
+from pytest_behave.measure.registry import Chosen, measure, worst_rows
+from pytest_behave.predict.normalize import check_complete
+from pytest_behave.predict.progress import progress_bar
+from pytest_behave.predict.sources import open_source
+from pytest_behave.records import DatasetSpec, Estimate, Instance, ModelSpec, Name, Outcome, Predictions, Slice
+
+Share = Callable[[str, Callable[[], Predictions]], Predictions]
+Estimates = dict[tuple[str, str], "Estimate | BehaveError"]
+MOST_INSTANCES = 10
+MOST_CHARACTERS = 200
+
+
+def alone(_key: str, compute: Callable[[], Predictions]) -> Predictions:
+    """Share predictions with nobody."""
+    return compute()
+
+
+class Predictor:
+    """One model of a suite, opened."""
+
+    def __init__(self, prepared: Prepared, model: ModelSpec, share: Share = alone) -> None:
+        self.name = model.name
+        self._suite = prepared.suite.name
+        self._share = share
+        self._source = open_source(model, Tools(prepared), prepared.extensions.model)
+        self.fingerprint = self._source.fingerprint
+
+    def predict(self, what: str, frame: pd.DataFrame, ids: list[str]) -> Predictions:
+        """Return the outputs for the rows of a frame; ``what`` tells rows from golden cases among sharing processes."""
+
+        def compute() -> Predictions:
+            with progress_bar(len(frame), f"{self._suite}: {self.name}") as progress:
+                return self._source.predict(frame, ids, progress)
+
+        return self._share(f"{what}-{self.name}", compute)
+
+
+class Measured:
+    """Everything that can be measured of one model on one dataset."""
+
+    def __init__(self, prepared: Prepared, model: ModelSpec, predictor: Predictor | None = None) -> None:
+        if prepared.table is None:
+            raise BehaveError(f"{prepared.suite.path}: measuring needs a `dataset`")
+        self.prepared = prepared
+        self.model = model
+        self.table: Table = prepared.table
+        predictor = predictor or Predictor(prepared, model)
+        predictions = predictor.predict("rows", self.table.frame, self.table.ids.tolist())
+        self.outcome = self._outcome(predictions)
+        self.slices = self._slices()
+
+    def _outcome(self, predictions: Predictions) -> Outcome:
+        table, prediction = self.table, None
+        if predictions.prediction is not None:
+            series = predictions.prediction
+            if self.prepared.task == "text":
+                series = series.astype(object).fillna("")  # an empty transcript is an answer
+            check_complete(series, table.ids, f"model {self.model.name!r}")
+            column = column_of(series)
+            prediction = column, canonical_text(column)
+        outcome = make_outcome(
+            task=self.prepared.task,
+            size=len(table),
+            target=self.prepared.target,
+            predictions=predictions,
+            prediction=prediction,
+            positive=table.spec.positive,
+            model=self.model,
+            column=lambda name: table.lookup(Name(name, quoted=name not in ("output", "score", "target"))),
+            condition=lambda expression: tuple(table.evaluator.truth(expression)),  # type: ignore[arg-type,return-value]
+            frame=table.full_frame,
+        )
+        table.add_outputs(_output_columns(outcome, predictions))
+        return outcome
+
+    def _slices(self) -> list[Slice]:
+        slices = list(self.prepared.slices)
+        if self.prepared.deferred:
+            known = {slice_.name for slice_ in slices}
+            slices += [item for item in make_slices(self.table, self.prepared.suite.slices) if item.name not in known]
+        return slices
+
+    def notes(self) -> list[str]:
+        """Return what a reader should know of the outputs: classes that the target never has."""
+        outcome = self.outcome
+        new = outcome.classes[outcome.target_classes :]
+        if not new or outcome.predicted is None:
+            return []
+        count = int((outcome.predicted >= outcome.target_classes).sum())
+        shown = ", ".join(repr(name) for name in new[:3]) + (", ..." if len(new) > 3 else "")  # noqa: PLR2004 - a hint
+        return [f"{count:,} of {outcome.size:,} outputs are {shown}, which the target never is: counted as wrong answers"]
+
+    def estimates(self, wanted: set[tuple[str, str]]) -> Estimates:
+        """Measure every metric on every slice; callables only where ``wanted`` asks, as each costs many calls."""
+        made = [slice_ for slice_ in self.slices if slice_.problem is None]
+        results = self._measure([item for item in self.prepared.chosen if item.metric.name != "python"], made)
+        for item in self.prepared.chosen:
+            if item.metric.name == "python":
+                asked = [s for s in made if {(s.name, item.spec.name), (s.family, item.spec.name)} & wanted]
+                results |= self._measure([item], asked)
+        return results
+
+    def estimate(self, chosen: Chosen, slice_: Slice) -> Estimate:
+        """Measure one metric on one slice; raises the error that keeps it from being measured."""
+        found = self._measure([chosen], [slice_])[slice_.name, chosen.spec.name]
+        if isinstance(found, BehaveError):
+            raise found
+        return found
+
+    def _measure(self, chosen: Sequence[Chosen], slices: Sequence[Slice]) -> Estimates:
+        masks = Masks([slice_.mask for slice_ in slices], self.outcome.size)
+        measured = measure(chosen, self.outcome, masks)
+        return {
+            (slice_.name, metric): estimates if isinstance(estimates, BehaveError) else estimates[index]
+            for metric, estimates in measured.items()
+            for index, slice_ in enumerate(slices)
+        }
+
+    def worst_instances(self, chosen: Chosen, slice_: Slice) -> tuple[Instance, ...]:
+        """Return the instances of a slice that count most against a metric."""
+        try:
+            rows = worst_rows(chosen, self.outcome, slice_.mask, MOST_INSTANCES)
+        except BehaveError:
+            return ()
+        return tuple(self._instance(int(row)) for row in rows)
+
+    def _instance(self, row: int) -> Instance:
+        table, spec = self.table, self.table.spec
+        hidden = {*spec.id, spec.target}
+        inputs = {
+            str(name): shortened(value)
+            for name, value in table.frame.iloc[row].items()
+            if name not in hidden and not (isinstance(value, float) and np.isnan(value))
+        }
+        outcome = self.outcome
+        coded = outcome.task in ("binary", "multiclass")
+        target = None if outcome.target is None else outcome.target[row]
+        output = None if outcome.predicted is None else outcome.predicted[row]
+        return Instance(
+            id=str(table.ids[row]),
+            target=None if target is None else outcome.classes[target] if coded else shortened(target),
+            output=None if output is None else outcome.classes[output] if coded else shortened(output),
+            score=None if outcome.score is None else float(outcome.score[row]),
+            input=inputs,
+        )
+
+
+class Tools:
+    """What model sources need from the other stages."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.prepared = prepared
+
+    def load(self, reference: str) -> Any:
+        return self.prepared.references.load(reference)
+
+    def read_table(self, path: Path) -> pd.DataFrame:
+        spec = self.prepared.suite.dataset or DatasetSpec(source=str(path))
+        return read_table(path, replace(spec, delimiter=None))
+
+    def id_texts(self, frame: pd.DataFrame) -> np.ndarray:
+        spec = self.prepared.suite.dataset
+        names = spec.id if spec is not None and spec.id else ("id",)
+        absent = [name for name in names if name not in frame.columns]
+        if absent:
+            raise ModelError(f"the predictions file has no id column {absent[0]!r}")
+        parts = [canonical_text(column_of(frame[name])).astype(str) for name in names]
+        return parts[0] if len(parts) == 1 else np.array(["/".join(row) for row in zip(*parts, strict=True)])
+
+    def file_fingerprint(self, path: Path) -> str:
+        return file_fingerprint(path)
+
+    def column(self, name: str) -> pd.Series:
+        table = self.prepared.table
+        if table is None:
+            raise ModelError(f"the golden cases have no {name!r} in their input")
+        column = table.lookup(Name(name, quoted=True))
+        return pd.Series(column.values, dtype=object).where(~column.missing)
+
+
+def _output_columns(outcome: Outcome, predictions: Predictions) -> dict[str, pd.Series]:
+    columns = dict(predictions.extra)
+    if outcome.predicted is not None:
+        coded = outcome.task in ("binary", "multiclass")
+        labels = np.array(outcome.classes, dtype=object)[outcome.predicted] if coded else outcome.predicted
+        series = predictions.prediction
+        same = series is not None and outcome.task != "text" and not (coded and _became_score(outcome, predictions))
+        columns["output"] = series if same and series is not None else pd.Series(labels)
+    if outcome.score is not None:
+        columns["score"] = pd.Series(outcome.score)
+    columns |= {f"proba:{name}": pd.Series(values) for name, values in predictions.proba.items()}
+    return columns
+
+
+def _became_score(outcome: Outcome, predictions: Predictions) -> bool:
+    return predictions.score is None and outcome.score is not None and not predictions.proba
+
+
+def shortened(value: Any) -> str:
+    """Return a value as text of bounded length."""
+    text = str(value)
+    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 3] + "..."
