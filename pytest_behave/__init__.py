@@ -16,6 +16,7 @@ _HOMES = {
     "Metric": "pytest_behave.measure.metric",
     "Mean": "pytest_behave.measure.statistics",
     "Proportion": "pytest_behave.measure.statistics",
+    "BehaveWarning": "pytest_behave.plugin",
     "BehaveError": "pytest_behave.errors",
     "SuiteError": "pytest_behave.errors",
 }

@@ -17,6 +17,10 @@ SUFFIXES = (".behave.yaml", ".behave.yml")
 INACTIVE = "behavioral suites run only with --behave (or `behave = true` in the pytest configuration)"
 
 
+class BehaveWarning(pytest.PytestWarning):
+    """A behavior passed without being decided: there is too little data to tell."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the plugin."""
     group = parser.getgroup("behave", "behavioral test suites of models")
@@ -29,7 +33,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="fail behaviors that are undecided, instead of warning",
     )
     group.addoption(
-        "--behave-model", metavar="NAME", dest="behave_model", help="the candidate, where a suite declares several models"
+        "--behave-model",
+        metavar="NAME",
+        dest="behave_model",
+        help="the candidate, where a suite declares several models",
     )
     group.addoption(
         "--behave-report",

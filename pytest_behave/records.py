@@ -19,6 +19,7 @@ Task = Literal["binary", "multiclass", "regression", "text"]
 Better = Literal["higher", "lower"]
 Kind = Literal["number", "bool", "text", "date", "mixed", "empty"]
 Decide = Literal["observed", "proven", "refuted"]
+ModelKind = Literal["python", "predictions", "column", "estimator", "plugin"]
 VerdictName = Literal["holds", "violated", "undecided", "known-failure", "error"]
 Scalar: TypeAlias = str | int | float | bool
 
@@ -142,7 +143,7 @@ class ModelSpec:
     """One way to get outputs. ``kind`` names the source, ``location`` is its file, column, callable or plugin name."""
 
     name: str
-    kind: Literal["python", "predictions", "column", "estimator", "plugin"]
+    kind: ModelKind
     location: str
     prediction: str | None = None
     score: str | None = None

@@ -39,7 +39,9 @@ def _miss(estimate: Estimate, bound: float | None, side: str, decide: Decide) ->
     met = compared >= bound if side == "min" else compared <= bound
     needed = instances_needed(bound, side, decide) if "wilson" in estimate.interval else 0
     if needed > estimate.n:
-        return Verdict("undecided", f"{estimate.n} instances cannot decide {side} {bound:g} ({decide}): {needed:,} would")
+        return Verdict(
+            "undecided", f"{estimate.n} instances cannot decide {side} {bound:g} ({decide}): {needed:,} would"
+        )
     if met:
         return None
     word = "below" if side == "min" else "above"
@@ -50,7 +52,7 @@ def _miss(estimate: Estimate, bound: float | None, side: str, decide: Decide) ->
 
 
 def _decisive_value(estimate: Estimate, side: str, decide: Decide) -> float | None:
-    """The end of the interval that must meet the bound: the worse one if proven, the better one if refuted."""
+    """Return the value, or the end of the interval, that must meet the bound: the worse one if proven, the better one if refuted."""
     if decide == "observed":
         return estimate.value
     worse_end = estimate.low if side == "min" else estimate.high
@@ -92,7 +94,11 @@ def judge_gap(
     gap = Estimate(value, *_gap_interval(highest[1], lowest[1]), n=highest[1].n + lowest[1].n, interval="newcombe")
     if value <= max_gap:
         return Verdict("holds"), gap, between
-    return Verdict("violated", f"{between[0]} and {between[1]} differ by {_figure(value)}, above max_gap {max_gap:g}"), gap, between
+    return (
+        Verdict("violated", f"{between[0]} and {between[1]} differ by {_figure(value)}, above max_gap {max_gap:g}"),
+        gap,
+        between,
+    )
 
 
 def _gap_interval(highest: Estimate, lowest: Estimate) -> tuple[float | None, float | None]:
@@ -107,9 +113,7 @@ def _gap_interval(highest: Estimate, lowest: Estimate) -> tuple[float | None, fl
     return value - below, value + above
 
 
-def with_known_failure(
-    verdict: Verdict, known: KnownFailure | None, today: str, *, any_fails: bool
-) -> Verdict:
+def with_known_failure(verdict: Verdict, known: KnownFailure | None, today: str, *, any_fails: bool) -> Verdict:
     """Apply a declared known failure: xfail while it lasts, a failure when it is over or no longer needed.
 
     ``any_fails`` tells whether any behavior under the same declaration fails (a family has many).

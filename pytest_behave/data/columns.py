@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import numbers
 from decimal import Decimal
 
@@ -65,7 +65,7 @@ def _kind_of_value(value: object) -> Kind:
         return "bool"
     if isinstance(value, (numbers.Real, Decimal)):
         return "number"
-    if isinstance(value, (datetime.date, np.datetime64)):
+    if isinstance(value, (dt.date, np.datetime64)):
         return "date"
     return "mixed"
 

@@ -126,7 +126,9 @@ def as_dates(name: str, shown: str, column: Column) -> np.ndarray:
     wrong = parsed.isna()
     if wrong.any():
         example = present[wrong].iloc[0]
-        raise PredicateError(f"{name}() takes dates, but {shown} holds {str(example)[:40]!r}: write dates as 2027-01-31")
+        raise PredicateError(
+            f"{name}() takes dates, but {shown} holds {str(example)[:40]!r}: write dates as 2027-01-31"
+        )
     stamps[~column.missing] = parsed.to_numpy(dtype="datetime64[ns]")
     return stamps
 

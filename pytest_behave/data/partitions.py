@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -47,7 +48,7 @@ def by_edges(name: str, column: Column, edges: tuple[float, ...]) -> Groups:
     values = _numbers(name, column)
     codes = np.searchsorted(np.asarray(edges, dtype=np.float64), values, side="right")
     shown = [_number_text(edge) for edge in edges]
-    middle = [f"{low}-{high}" for low, high in zip(shown, shown[1:], strict=False)]
+    middle = [f"{low}-{high}" for low, high in itertools.pairwise(shown)]
     names = (f"<{shown[0]}", *middle, f">={shown[-1]}")
     return Groups(np.where(column.missing, -1, codes), names)
 
@@ -77,7 +78,7 @@ def by_period(name: str, column: Column, every: str) -> Groups:
 
 
 def crossed(groups: list[Groups]) -> Groups:
-    """The combinations that occur, named ``a, b``."""
+    """Return the combinations that occur, named ``a, b``."""
     rows = np.column_stack([group.codes for group in groups])
     present = (rows >= 0).all(axis=1)
     distinct, inverse = np.unique(rows[present], axis=0, return_inverse=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -33,7 +33,7 @@ from pytest_behave.records import (
 )
 
 CONDITION_FUNCTIONS = {"contains", "startswith", "endswith", "matches", "isnull", "is_question"}
-COMPARE: dict[str, Callable[[object, object], object]] = {
+COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -145,9 +145,7 @@ class Evaluator:
             self._codes[expression] = codes, list(texts)
         return self._codes[expression]
 
-    def _comparable(
-        self, symbol: str, left: tuple[Expr, Column], right: tuple[Expr, Column]
-    ) -> tuple[Column, Column]:
+    def _comparable(self, symbol: str, left: tuple[Expr, Column], right: tuple[Expr, Column]) -> tuple[Column, Column]:
         kinds = (_order_kind(left[1]), _order_kind(right[1]))
         if kinds[0] == kinds[1]:
             return left[1], right[1]
@@ -324,7 +322,7 @@ def _constant_column(value: object, size: int) -> Column:
         float: ("number", np.float64),
     }
     kind, dtype = kinds[type(value)]
-    repeated = np.broadcast_to(np.array(value, dtype=dtype), size)
+    repeated: np.ndarray = np.broadcast_to(np.array(value, dtype=dtype), size)
     missing = kind == "number" and value != value  # noqa: PLR0124 - NaN, as in 1e999 - 1e999
     return Column(kind, repeated, np.broadcast_to(np.array(missing), size))
 

@@ -90,9 +90,9 @@ def read_table(path: Path, spec: DatasetSpec) -> pd.DataFrame:
 
 
 def _read_json_lines(path: Path, spec: DatasetSpec) -> pd.DataFrame:
-    frame = pd.read_json(
-        path, lines=True, encoding=spec.encoding, dtype=False, convert_dates=False, precise_float=True
-    )
+    # before pandas 3, `dtype=False` alone still turned columns called "date" or "modified" into dates
+    texts_stay: dict[str, Any] = {} if int(pd.__version__.split(".")[0]) >= 3 else {"convert_dates": False}  # noqa: PLR2004
+    frame = pd.read_json(path, lines=True, encoding=spec.encoding, dtype=False, precise_float=True, **texts_stay)
     if not spec.na_values:
         return frame
     return frame.mask(frame.isin(list(spec.na_values)))

@@ -118,9 +118,7 @@ class _Maker:
         return groups[0] if len(groups) == 1 else crossed(groups)
 
 
-def deferred_slices(
-    table: Table, specs: tuple[SliceSpec, ...], *, open_ended: bool
-) -> set[str]:
+def deferred_slices(table: Table, specs: tuple[SliceSpec, ...], *, open_ended: bool) -> set[str]:
     """Return the names of slices and families that can be made only when the model's outputs are known."""
     found: set[str] = set()
     while True:

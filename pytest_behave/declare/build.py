@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from string import Formatter
-from typing import Any
+from typing import Any, cast
 
 from pytest_behave.declare import schema
 from pytest_behave.declare.predicate import parse_expression, parse_predicate
@@ -22,6 +22,7 @@ from pytest_behave.records import (
     KnownFailure,
     MetadataSpec,
     MetricSpec,
+    ModelKind,
     ModelSpec,
     SliceSpec,
     Suite,
@@ -71,9 +72,7 @@ def build_suite(part: schema.SuitePart, path: Path, problems: Problems, known_me
 
 
 class _Builder:
-    def __init__(
-        self, part: schema.SuitePart, path: Path, problems: Problems, known_metrics: frozenset[str]
-    ) -> None:
+    def __init__(self, part: schema.SuitePart, path: Path, problems: Problems, known_metrics: frozenset[str]) -> None:
         self.part = part
         self.folder = path.parent
         self.path = path
@@ -182,7 +181,7 @@ class _Builder:
             prediction, score = (None, location) if value.as_ == "score" else (location, None)
         return ModelSpec(
             name=name or Path(location).name,
-            kind=kind,  # type: ignore[arg-type] - one of MODEL_KINDS
+            kind=cast("ModelKind", kind),
             location=location,
             prediction=prediction,
             score=score,
@@ -294,7 +293,9 @@ class _Builder:
         if kind == "metric":
             self._check_metric((*loc, "metric"), str(value.metric))
         parameters = {
-            key: getattr(value, key) for key in ("k", "q", "bins", "normalize", "mean") if getattr(value, key) is not None
+            key: getattr(value, key)
+            for key in ("k", "q", "bins", "normalize", "mean")
+            if getattr(value, key) is not None
         }
         return MetricSpec(
             name=value.name,
@@ -322,7 +323,9 @@ class _Builder:
             loc: Loc = ("expect", slice_name)
             family = declared.get(slice_name) or declared.get(slice_name.partition("=")[0])
             if slice_name not in ("overall", "*") and family is None:
-                self.problems.at_key(loc, f"unknown slice {slice_name!r}{did_you_mean(slice_name, ['overall', *declared])}")
+                self.problems.at_key(
+                    loc, f"unknown slice {slice_name!r}{did_you_mean(slice_name, ['overall', *declared])}"
+                )
             for metric, bounds in expected.items():
                 if metric not in names:
                     known = did_you_mean(metric, names) or " (known: those under `metrics:`)"
@@ -430,7 +433,9 @@ class _Builder:
     def _filled(self, loc: Loc, part: schema.CasePart) -> list[Case]:
         template = {"text": part.template} if isinstance(part.template, str) else dict(part.template or {})
         try:
-            wanted = {name for text in template.values() for _, name, _, _ in Formatter().parse(text) if name is not None}
+            wanted = {
+                name for text in template.values() for _, name, _, _ in Formatter().parse(text) if name is not None
+            }
         except ValueError as error:
             self.problems.at_value((*loc, "template"), f"the template is wrong: {error}")
             return []
@@ -444,7 +449,9 @@ class _Builder:
         for values in part.fill.values():
             count *= len(values)
         if not 1 <= count <= MOST_CASES:
-            self.problems.at_key((*loc, "fill"), f"the template makes {count:,} cases (from 1 to {MOST_CASES:,} are allowed)")
+            self.problems.at_key(
+                (*loc, "fill"), f"the template makes {count:,} cases (from 1 to {MOST_CASES:,} are allowed)"
+            )
             return []
         return self._product(loc, part, template, count)
 

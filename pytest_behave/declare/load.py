@@ -29,7 +29,9 @@ def load_suite(path: Path, known_metrics: frozenset[str] = frozenset()) -> Suite
     """
     document = _with_base(read_yaml(path), path, [])
     if not isinstance(document.data, dict):
-        raise SuiteError([*document.problems, f"{path}:1:1: the file is empty: a suite is a mapping with `dataset` or `cases`"])
+        raise SuiteError(
+            [*document.problems, f"{path}:1:1: the file is empty: a suite is a mapping with `dataset` or `cases`"]
+        )
     _include_cases(document, path)
     return _checked_suite(document, path, known_metrics)
 
@@ -219,7 +221,9 @@ def _sentence(document: Document, details: ErrorDetails, keys_by_part: dict[int,
     if kind in wanted:
         text = f"{place}: {shown} must be {wanted[kind]}, not {value}"
         if kind == "literal_error":
-            options = [option.strip("' ") for option in str(context.get("expected", "")).replace(" or ", ", ").split(",")]
+            options = [
+                option.strip("' ") for option in str(context.get("expected", "")).replace(" or ", ", ").split(",")
+            ]
             text += did_you_mean(str(details["input"]), options) if isinstance(details["input"], str) else ""
         return text
     if kind.startswith("union_tag") or kind in ("bool_parsing", "int_from_float"):

@@ -227,8 +227,8 @@ class _Reader:
     def _options(self, node: ast.expr, level: int) -> tuple[Constant, ...]:
         if not isinstance(node, (ast.List, ast.Tuple)):
             raise PredicateError(
-                f"{_shown(self.source)}: the right of `in` must be a list such as [\"a\", \"b\"]; "
-                "for part of a text use contains(column, \"part\")"
+                f'{_shown(self.source)}: the right of `in` must be a list such as ["a", "b"]; '
+                'for part of a text use contains(column, "part")'
             )
         options = [self.read(element, level + 1) for element in node.elts]
         if not all(isinstance(option, Constant) for option in options):

@@ -5,16 +5,21 @@ Only shapes are checked here; names and expressions are checked when records are
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationInfo, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
-
-Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(lambda value: _as_float(value))]
-Scalar = Annotated[
-    Any, BeforeValidator(lambda value: _as_scalar(value)), WithJsonSchema({"type": ["string", "number", "boolean"]})
-]
 
 
 def _as_float(value: Any) -> Any:
@@ -25,6 +30,10 @@ def _as_scalar(value: Any) -> Any:
     if not isinstance(value, (str, int, float, bool)):
         raise PydanticCustomError("scalar", "must be a text, a number, true or false")
     return value
+
+
+Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_as_float)]
+Scalar = Annotated[Any, BeforeValidator(_as_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})]
 
 
 def _listed(value: Any) -> Any:
@@ -52,10 +61,16 @@ class Part(BaseModel):
 class DatasetPart(Part):
     """The instances: a file, a glob of parts, or `module:function` that returns a DataFrame."""
 
-    path: str = Field(description="csv, tsv, jsonl or parquet file, a glob of parts, or module:function; relative to this file.")
-    id: Names = Field(default=[], description="Column (or columns) that names an instance; pairs instances across runs.")
+    path: str = Field(
+        description="csv, tsv, jsonl or parquet file, a glob of parts, or module:function; relative to this file."
+    )
+    id: Names = Field(
+        default=[], description="Column (or columns) that names an instance; pairs instances across runs."
+    )
     target: str | None = Field(default=None, description="Column that holds the true answer.")
-    positive: Scalar | None = Field(default=None, description="The positive class of a binary task; default: the larger or true value.")
+    positive: Scalar | None = Field(
+        default=None, description="The positive class of a binary task; default: the larger or true value."
+    )
     where: str | None = Field(default=None, description="Predicate: only these rows are used.")
     na_values: list[str] = Field(default=[], description="Texts that mean `missing`, besides empty cells.")
     encoding: str = Field(default="utf-8", description="Encoding of csv, tsv and jsonl files.")
@@ -68,23 +83,30 @@ class ModelPart(Part):
     python: str | None = Field(default=None, description="module:callable that takes a DataFrame and returns outputs.")
     predictions: str | None = Field(default=None, description="File of outputs computed elsewhere, joined by id.")
     column: str | None = Field(default=None, description="A column of the dataset that holds the outputs.")
-    estimator: str | None = Field(default=None, description="A scikit-learn estimator: .skops, or .joblib / .pkl with allow_pickle.")
+    estimator: str | None = Field(
+        default=None, description="A scikit-learn estimator: .skops, or .joblib / .pkl with allow_pickle."
+    )
     plugin: str | None = Field(default=None, description="Name of a model source that a pytest plugin provides.")
-    prediction: str | None = Field(default=None, description="Column of the predictions file with labels, values or texts.")
-    score: str | None = Field(default=None, description="Column of the predictions file with scores of the positive class.")
-    as_: Literal["prediction", "score"] | None = Field(default=None, alias="as", description="What the dataset column holds.")
+    prediction: str | None = Field(
+        default=None, description="Column of the predictions file with labels, values or texts."
+    )
+    score: str | None = Field(
+        default=None, description="Column of the predictions file with scores of the positive class."
+    )
+    as_: Literal["prediction", "score"] | None = Field(
+        default=None, alias="as", description="What the dataset column holds."
+    )
     threshold: Number | None = Field(default=None, description="Scores at or above it are positive; default 0.5.")
-    features: list[str] = Field(default=[], description="Columns that the estimator gets; default: those it was fitted on.")
+    features: list[str] = Field(
+        default=[], description="Columns that the estimator gets; default: those it was fitted on."
+    )
     batch_size: int = Field(default=1024, ge=1, description="Instances per call of the model.")
     allow_pickle: bool = Field(default=False, description="Load a pickled estimator. Pickle files can run any code.")
     options: dict[str, Any] = Field(default={}, description="Options for a plugin's model source.")
 
 
 Model = Annotated[
-    Union[
-        Annotated[str, Tag("<name>")],
-        Annotated[ModelPart, Tag("<model>")],
-    ],
+    Annotated[str, Tag("<name>")] | Annotated[ModelPart, Tag("<model>")],
     Discriminator(lambda value: "<name>" if isinstance(value, str) else "<model>"),
 ]
 
@@ -93,17 +115,21 @@ class MetadataPart(Part):
     """A derived column: bins of a column, or a callable."""
 
     column: str | None = Field(default=None, description="Column to divide by edges or quantiles.")
-    edges: list[Number] | None = Field(default=None, min_length=1, description="Bin edges, rising; bins are closed on the left.")
+    edges: list[Number] | None = Field(
+        default=None, min_length=1, description="Bin edges, rising; bins are closed on the left."
+    )
     quantiles: int | None = Field(default=None, ge=2, le=100, description="Number of bins of about equal size.")
     expression: str | None = Field(default=None, description="Expression of the predicate language.")
-    python: str | None = Field(default=None, description="module:callable that takes a DataFrame and returns one value per row.")
+    python: str | None = Field(
+        default=None, description="module:callable that takes a DataFrame and returns one value per row."
+    )
     from_: Literal["input", "output"] | None = Field(
         default=None, alias="from", description="`output`: computed after the model has run, or returned by the model."
     )
 
 
 Metadata = Annotated[
-    Union[Annotated[str, Tag("<expression>")], Annotated[MetadataPart, Tag("<metadata>")]],
+    Annotated[str, Tag("<expression>")] | Annotated[MetadataPart, Tag("<metadata>")],
     Discriminator(lambda value: "<expression>" if isinstance(value, str) else "<metadata>"),
 ]
 
@@ -114,18 +140,20 @@ class SlicePart(Part):
     where: str | None = Field(default=None, description="Predicate; restricts a family.")
     ids: list[Scalar] | None = Field(default=None, min_length=1, description="These instances, by id.")
     by: Names | None = Field(default=None, description="Column or columns: one slice per value or bin.")
-    edges: list[Number] | None = Field(default=None, min_length=1, description="Bin edges, rising; bins are closed on the left.")
+    edges: list[Number] | None = Field(
+        default=None, min_length=1, description="Bin edges, rising; bins are closed on the left."
+    )
     quantiles: int | None = Field(default=None, ge=2, le=100, description="Number of bins of about equal size.")
-    every: Literal["day", "week", "month", "quarter", "year"] | None = Field(default=None, description="Calendar period of a date column.")
+    every: Literal["day", "week", "month", "quarter", "year"] | None = Field(
+        default=None, description="Calendar period of a date column."
+    )
     min_size: int = Field(default=1, ge=1, description="Below this many instances the verdict is `undecided`.")
 
 
 Slice = Annotated[
-    Union[
-        Annotated[str, Tag("<predicate>")],
-        Annotated[list[str], Field(min_length=1), Tag("<all of>")],
-        Annotated[SlicePart, Tag("<slice>")],
-    ],
+    Annotated[str, Tag("<predicate>")]
+    | Annotated[list[str], Field(min_length=1), Tag("<all of>")]
+    | Annotated[SlicePart, Tag("<slice>")],
     Discriminator(lambda value: {str: "<predicate>", list: "<all of>"}.get(type(value), "<slice>")),
 ]
 
@@ -137,7 +165,9 @@ class MetricPart(Part):
     metric: str | None = Field(default=None, description="Built-in metric that the parameters are for.")
     python: str | None = Field(default=None, description="module:callable(DataFrame) -> number, or one number per row.")
     mean: str | None = Field(default=None, description="Column to average.")
-    rate: str | None = Field(default=None, description="Predicate over inputs and outputs: the share of instances that meet it.")
+    rate: str | None = Field(
+        default=None, description="Predicate over inputs and outputs: the share of instances that meet it."
+    )
     better: Literal["higher", "lower"] | None = Field(default=None, description="Which direction is better.")
     k: int | None = Field(default=None, ge=1, description="top_k_accuracy: how many guesses count.")
     q: Number | None = Field(default=None, ge=0, le=1, description="absolute_error_quantile: which quantile.")
@@ -146,7 +176,7 @@ class MetricPart(Part):
 
 
 Metric = Annotated[
-    Union[Annotated[str, Tag("<name>")], Annotated[MetricPart, Tag("<metric>")]],
+    Annotated[str, Tag("<name>")] | Annotated[MetricPart, Tag("<metric>")],
     Discriminator(lambda value: "<name>" if isinstance(value, str) else "<metric>"),
 ]
 
@@ -155,7 +185,9 @@ class KnownFailurePart(Part):
     """A failure that is accepted for now."""
 
     reason: str = Field(description="Why it is accepted; an issue number helps.")
-    until: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$", description="Last day on which it is accepted: 2027-03-01.")
+    until: str | None = Field(
+        default=None, pattern=r"^\d{4}-\d{2}-\d{2}$", description="Last day on which it is accepted: 2027-03-01."
+    )
 
 
 class BoundsPart(Part):
@@ -178,7 +210,7 @@ class PassRatePart(Part):
 
 
 Expected = Annotated[
-    Union[Annotated[BoundsPart, Tag("<bounds>")], Annotated[PassRatePart, Tag("<tag>")]],
+    Annotated[BoundsPart, Tag("<bounds>")] | Annotated[PassRatePart, Tag("<tag>")],
     Discriminator(lambda value: "<tag>" if isinstance(value, dict) and "pass_rate" in value else "<bounds>"),
 ]
 
@@ -211,7 +243,9 @@ class ChecksPart(Part):
     min_length: int | None = Field(default=None, ge=0, description="Least number of characters.")
     max_length: int | None = Field(default=None, ge=0, description="Most characters.")
     json_: Literal[True] | None = Field(default=None, alias="json", description="The output parses as JSON.")
-    json_schema: dict[str, Any] | None = Field(default=None, description="The output is JSON that fits this JSON Schema.")
+    json_schema: dict[str, Any] | None = Field(
+        default=None, description="The output is JSON that fits this JSON Schema."
+    )
     close_to: CloseToPart | None = Field(default=None, description="The output is a number near this.")
     label: Scalar | None = Field(default=None, description="The predicted class.")
     score: RangePart | None = Field(default=None, description="Range of the positive class's score.")
@@ -225,10 +259,13 @@ class CasePart(Part):
     input: dict[str, Any] = Field(default={}, description="The model's input columns.")
     expect: ChecksPart = Field(description="Checks on the output.")
     tags: Names = Field(default=[], description="Tags are slices over cases.")
-    template: Annotated[
-        Union[Annotated[str, Tag("<text>")], Annotated[dict[str, str], Tag("<columns>")]],
-        Discriminator(lambda value: "<text>" if isinstance(value, str) else "<columns>"),
-    ] | None = Field(default=None, description="Text with {names} to fill; a plain text fills the column `text`.")
+    template: (
+        Annotated[
+            Annotated[str, Tag("<text>")] | Annotated[dict[str, str], Tag("<columns>")],
+            Discriminator(lambda value: "<text>" if isinstance(value, str) else "<columns>"),
+        ]
+        | None
+    ) = Field(default=None, description="Text with {names} to fill; a plain text fills the column `text`.")
     fill: dict[str, list[Scalar]] = Field(default={}, description="Values for each {name} of the template.")
 
 
@@ -239,7 +276,7 @@ class IncludePart(Part):
 
 
 CaseEntry = Annotated[
-    Union[Annotated[IncludePart, Tag("<include>")], Annotated[CasePart, Tag("<case>")]],
+    Annotated[IncludePart, Tag("<include>")] | Annotated[CasePart, Tag("<case>")],
     Discriminator(lambda value: "<include>" if isinstance(value, dict) and "include" in value else "<case>"),
 ]
 
@@ -251,9 +288,13 @@ class SuitePart(Part):
     description: str = Field(default="", description="What the suite is for.")
     owner: str = Field(default="", description="Who answers for it; shown in reports.")
     extends: str | None = Field(default=None, description="A suite file to inherit from: what stands here wins.")
-    python: str | None = Field(default=None, description="Module with functions marked by @behave.model, @behave.metadata, @behave.metric.")
+    python: str | None = Field(
+        default=None, description="Module with functions marked by @behave.model, @behave.metadata, @behave.metric."
+    )
     dataset: DatasetPart | None = Field(default=None, description="The instances.")
-    task: Literal["binary", "multiclass", "regression", "text"] | None = Field(default=None, description="Default: inferred from the target.")
+    task: Literal["binary", "multiclass", "regression", "text"] | None = Field(
+        default=None, description="Default: inferred from the target."
+    )
     model: Model | SkipJsonSchema[None] = Field(default=None, description="The model under test.")
     models: dict[str, Model] = Field(default={}, description="Several models; the last is the candidate.")
     metadata: dict[str, Metadata] = Field(default={}, description="Derived columns.")

@@ -138,12 +138,13 @@ class _Builder:
                 self.document.problems.append(f"{place}: a key must be plain text")
                 continue
             key = str(key_node.value)
+            key_loc = (*loc, key)
             if key in result:
-                first = self.document.keys[(*loc, key)]
+                first = self.document.keys[key_loc]
                 self.document.problems.append(f"{place}: duplicate key {key!r}, first used in line {first.line}")
                 continue
-            self.document.keys[(*loc, key)] = place
-            result[key] = self.build(value_node, (*loc, key))
+            self.document.keys[key_loc] = place
+            result[key] = self.build(value_node, key_loc)
         for key, value_node in merged.items():
             if key not in result:
                 result[key] = self.build(value_node, (*loc, key))

@@ -12,8 +12,8 @@ import numpy as np
 from pytest_behave.declare.load import suite_of_data
 from pytest_behave.errors import BehaveError, MetricError, did_you_mean
 from pytest_behave.evaluate.extensions import Extensions
-from pytest_behave.evaluate.prepare import Prepared, known_metric_names, prepare
 from pytest_behave.evaluate.measured import Measured
+from pytest_behave.evaluate.prepare import Prepared, known_metric_names, prepare
 from pytest_behave.measure.registry import find_metric
 from pytest_behave.records import Estimate, Instance, MetricSpec, Slice
 from pytest_behave.report.lines import figure, instance_section
@@ -37,7 +37,9 @@ class MetricValue(float):
     instances: tuple[Instance, ...]
 
     @classmethod
-    def of(cls, slice_: str, metric: str, size: int, estimate: Estimate, instances: tuple[Instance, ...]) -> MetricValue:
+    def of(
+        cls, slice_: str, metric: str, size: int, estimate: Estimate, instances: tuple[Instance, ...]
+    ) -> MetricValue:
         """Return the value of an estimate."""
         value = cls(np.nan if estimate.value is None else estimate.value)
         value.slice, value.metric, value.size, value.n = slice_, metric, size, estimate.n
@@ -124,7 +126,9 @@ class SuiteView:
         """Return the members of a family by name."""
         members = {item.name: self[item.name] for item in self._slices.values() if item.family == name}
         if not members:
-            raise KeyError(f"there is no family {name!r}{did_you_mean(name, {str(s.family) for s in self._slices.values()})}")
+            raise KeyError(
+                f"there is no family {name!r}{did_you_mean(name, {str(s.family) for s in self._slices.values()})}"
+            )
         return members
 
     def measure(self, slice_: Slice, metric: str) -> MetricValue:

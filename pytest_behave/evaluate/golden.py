@@ -94,7 +94,7 @@ def tag_behaviors(prepared: Prepared, cases: Sequence[CaseResult], today: str) -
 
 
 def with_counted(prepared: Prepared, cases: Sequence[CaseResult]) -> list[CaseResult]:
-    """A failing case whose tag has a pass rate does not fail by itself."""
+    """Return the cases with those excused that a pass rate counts: they do not fail by themselves."""
     rated = {item.slice.removeprefix(TAG) for item in tag_items(prepared)}
     return [_counted(case, next((tag for tag in case.tags if tag in rated), None)) for case in cases]
 

@@ -26,10 +26,9 @@ class Judged:
         self.chosen = {item.spec.name: item for item in self.prepared.chosen}
 
     def behaviors(self) -> list[Behavior]:
+        """Return every behavior that the suite expects, with its verdict."""
         judged = [(item, *self._judge(item)) for item in self._expanded()]
-        failing = {
-            id(item.bounds.known_failure) for item, behavior, _ in judged if behavior.verdict == "violated"
-        }
+        failing = {id(item.bounds.known_failure) for item, behavior, _ in judged if behavior.verdict == "violated"}
         result = []
         for item, behavior, verdict in judged:
             known = item.bounds.known_failure
@@ -54,7 +53,11 @@ class Judged:
 
     def _problem(self, name: str) -> str | None:
         found = [s for s in self.slices.values() if name in (s.name, s.family)]
-        return next((slice_.problem for slice_ in found if slice_.problem), None) if found else f"there is no slice {name!r}"
+        return (
+            next((slice_.problem for slice_ in found if slice_.problem), None)
+            if found
+            else f"there is no slice {name!r}"
+        )
 
     def _judge(self, item: Item) -> tuple[Behavior, Verdict]:
         chosen = self.chosen.get(item.metric)
@@ -110,7 +113,7 @@ class Judged:
         return result
 
 
-def behavior_of(  # noqa: PLR0913 - a behavior is made of all of these
+def behavior_of(  # noqa: PLR0913, PLR0917 - a behavior is made of all of these
     item: Item,
     better: Better,
     size: int,

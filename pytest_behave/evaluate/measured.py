@@ -76,7 +76,7 @@ class Measured:
             series = predictions.prediction
             if self.prepared.task == "text":
                 series = series.astype(object).fillna("")  # an empty transcript is an answer
-            check_complete(series, table.ids, f"model {self.model.name!r}")
+            check_complete(series, table.ids.tolist(), f"model {self.model.name!r}")
             column = column_of(series)
             prediction = column, canonical_text(column)
         outcome = make_outcome(
@@ -109,7 +109,9 @@ class Measured:
             return []
         count = int((outcome.predicted >= outcome.target_classes).sum())
         shown = ", ".join(repr(name) for name in new[:3]) + (", ..." if len(new) > 3 else "")  # noqa: PLR2004 - a hint
-        return [f"{count:,} of {outcome.size:,} outputs are {shown}, which the target never is: counted as wrong answers"]
+        return [
+            f"{count:,} of {outcome.size:,} outputs are {shown}, which the target never is: counted as wrong answers"
+        ]
 
     def estimates(self, wanted: set[tuple[str, str]]) -> Estimates:
         """Measure every metric on every slice; callables only where ``wanted`` asks, as each costs many calls."""
@@ -173,13 +175,16 @@ class Tools:
         self.prepared = prepared
 
     def load(self, reference: str) -> Any:
+        """Return what a reference stands for."""
         return self.prepared.references.load(reference)
 
     def read_table(self, path: Path) -> pd.DataFrame:
+        """Return a file of predictions."""
         spec = self.prepared.suite.dataset or DatasetSpec(source=str(path))
         return read_table(path, replace(spec, delimiter=None))
 
     def id_texts(self, frame: pd.DataFrame) -> np.ndarray:
+        """Return the ids of a table by the columns that the dataset declares."""
         spec = self.prepared.suite.dataset
         names = spec.id if spec is not None and spec.id else ("id",)
         absent = [name for name in names if name not in frame.columns]
@@ -189,9 +194,11 @@ class Tools:
         return parts[0] if len(parts) == 1 else np.array(["/".join(row) for row in zip(*parts, strict=True)])
 
     def file_fingerprint(self, path: Path) -> str:
+        """Return the fingerprint of a file."""
         return file_fingerprint(path)
 
     def column(self, name: str) -> pd.Series:
+        """Return a column of the dataset, metadata included."""
         table = self.prepared.table
         if table is None:
             raise ModelError(f"the golden cases have no {name!r} in their input")

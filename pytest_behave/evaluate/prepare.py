@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -161,22 +162,17 @@ class _Preparation:
             return self.suite.task
         task = self.suite.task or infer_task(*target)
         if task is not None:
-            self._try(
-                table.spec.place, lambda: check_target(str(table.spec.target), target[0], task, table.ids)
-            )
+            self._try(table.spec.place, lambda: check_target(str(table.spec.target), target[0], task, table.ids))
         return task
 
     def _metrics(self, task: Task | None) -> tuple[Chosen, ...]:
         marked = marks_in(self.references.modules, "metric")
-        found = []
-        for spec in self.suite.metrics:
-            completed = self._try(spec.place, lambda spec=spec: self._complete(spec, marked))
-            chosen = completed and self._try(
-                spec.place, lambda spec=completed: find_metric(spec, task, self.extensions.metrics)
-            )
-            if chosen:
-                found.append(chosen)
-        return tuple(found)
+
+        def choose(spec: MetricSpec) -> Chosen:
+            return find_metric(self._complete(spec, marked), task, self.extensions.metrics)
+
+        chosen = [self._try(spec.place, partial(choose, spec)) for spec in self.suite.metrics]
+        return tuple(item for item in chosen if item is not None)
 
     def _complete(self, spec: MetricSpec, marked: dict[str, Mark]) -> MetricSpec:
         if spec.python is not None:
@@ -188,7 +184,7 @@ class _Preparation:
 
     def _models(self) -> tuple[ModelSpec, ...]:
         marked = marks_in(self.references.modules, "model")
-        return tuple(self._try(spec.place, lambda spec=spec: _model_of(spec, marked)) for spec in self.suite.models)
+        return tuple(self._try(spec.place, partial(_model_of, spec, marked)) for spec in self.suite.models)
 
     # -- slices and items
 

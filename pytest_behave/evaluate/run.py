@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Sequence
 
 from pytest_behave.errors import BehaveError, did_you_mean
@@ -23,7 +23,7 @@ def run_suite(
     verdict ``error`` of every behavior and case.
     """
     chosen = pick_model(prepared, model)
-    today = today or datetime.date.today().isoformat()  # noqa: DTZ011 - the user's own calendar
+    today = today or dt.date.today().isoformat()  # noqa: DTZ011 - the user's own calendar
     fingerprint, notes = "", []
     behaviors: list[Behavior] = []
     observed: list[Behavior] = []
@@ -55,7 +55,7 @@ def pick_model(prepared: Prepared, name: str | None) -> ModelSpec:
 
 
 def _all_errors(prepared: Prepared, reason: str) -> list[Behavior]:
-    """A model that fails never reports green."""
+    """Return everything as an error: a model that fails never reports green."""
     better = {item.spec.name: item.better for item in prepared.chosen}
     sizes = {slice_.name: int(slice_.mask.sum()) for slice_ in prepared.slices}
     verdict = Verdict("error", reason)
@@ -65,7 +65,7 @@ def _all_errors(prepared: Prepared, reason: str) -> list[Behavior]:
     ]
 
 
-def _suite_run(  # noqa: PLR0913 - a run is made of all of these
+def _suite_run(  # noqa: PLR0913, PLR0917 - a run is made of all of these
     prepared: Prepared,
     model: str,
     fingerprint: str,

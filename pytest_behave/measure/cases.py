@@ -49,7 +49,7 @@ def _same(output: Any, wanted: Any) -> bool:
 
 def _output(row: Row) -> Any:
     value = row.get("prediction")
-    return value.item() if hasattr(value, "item") else value
+    return value.item() if value is not None and hasattr(value, "item") else value
 
 
 def _equals(row: Row, wanted: Any) -> str | None:

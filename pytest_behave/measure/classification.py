@@ -11,10 +11,11 @@ import numpy as np
 
 from pytest_behave.errors import MetricError
 from pytest_behave.measure import intervals
+from pytest_behave.measure.kernel import Masks
 from pytest_behave.measure.metric import Metric, always
 from pytest_behave.measure.ranking import CalibrationError, Ranked
 from pytest_behave.measure.statistics import CellFunction, Mean, Proportion
-from pytest_behave.records import MetricSpec, Outcome
+from pytest_behave.records import Estimate, MetricSpec, Outcome
 
 SKLEARN = "scikit-learn user guide, section 3.4.4"
 Planes = tuple[np.ndarray, np.ndarray]
@@ -100,9 +101,9 @@ def balanced_accuracy(counts: np.ndarray) -> np.ndarray:
 
 
 def _balanced_interval(counts: np.ndarray) -> intervals.Interval:
-    """Closed form for two classes, whose recalls are independent proportions."""
+    """Return the closed form: the recalls of the classes are independent proportions."""
     hits, support, _ = _per_class(counts)
-    return intervals.mean_of_proportions(hits[..., :2], support[..., :2])
+    return intervals.mean_of_proportions(hits, support)
 
 
 def matthews(counts: np.ndarray) -> np.ndarray:
@@ -118,7 +119,8 @@ def matthews(counts: np.ndarray) -> np.ndarray:
 class _BinaryF1:
     """F1 of the positive class, which the positive code of an outcome picks."""
 
-    def estimates(self, outcome: Outcome, masks: object) -> list[object]:
+    def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
+        """Return Wilson intervals of the Jaccard index, mapped."""
         index = outcome.positive
 
         def counts_of(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +138,7 @@ class _BinaryF1:
             closed=lambda counts: intervals.jaccard_f1(*counts_of(counts)),
             interval="wilson on the Jaccard index",
         )
-        return statistic.estimates(outcome, masks)  # type: ignore[arg-type,return-value] - as Statistic says
+        return statistic.estimates(outcome, masks)
 
 
 # --- probabilities ------------------------------------------------------------------------------------------------
@@ -182,7 +184,9 @@ def of_a_class(kind: str, label: str) -> Metric:
 
     def planes(outcome: Outcome) -> Planes:
         if label not in outcome.classes:
-            raise MetricError(f"{kind} of {label}: there is no class {label!r} (classes: {', '.join(outcome.classes[:8])})")
+            raise MetricError(
+                f"{kind} of {label}: there is no class {label!r} (classes: {', '.join(outcome.classes[:8])})"
+            )
         code = outcome.classes.index(label)
         correct = _target(outcome) == _predicted(outcome)
         return correct, (_target(outcome) if kind == "recall" else _predicted(outcome)) == code
@@ -244,13 +248,13 @@ METRICS = (
     Metric(
         name="balanced_accuracy",
         better="higher",
-        tasks=("binary",),
+        tasks=("binary", "multiclass"),
         statistic=always(
             CellFunction(balanced_accuracy, "only one class", closed=_balanced_interval, interval="mover of wilson")
         ),
-        definition="mean of recall and specificity",
+        definition="mean recall over the classes that occur in the slice's target",
         undefined="the slice has only one class",
-        source="Brodersen et al. 2010, ICPR",
+        source="Brodersen et al. 2010, ICPR; interval: Zou & Donner 2008, Stat. Med. 27:1693",
     ),
     Metric(
         name="precision",
@@ -303,7 +307,7 @@ METRICS = (
         name="f1",
         better="higher",
         tasks=("binary",),
-        statistic=always(_BinaryF1()),  # type: ignore[arg-type] - a Statistic in all but its loose annotations
+        statistic=always(_BinaryF1()),
         definition="2 TP / (2 TP + FP + FN)",
         undefined="no positives, neither in the target nor in the output",
         source=SKLEARN,
@@ -385,15 +389,6 @@ METRICS = (
         definition="expected calibration error: mean over equal-width score bins of |mean score - share of positives|",
         undefined="never (a slice is not empty)",
         source="Naeini et al. 2015, AAAI 29",
-    ),
-    Metric(
-        name="balanced_accuracy_multiclass",
-        better="higher",
-        tasks=("multiclass",),
-        statistic=always(CellFunction(balanced_accuracy, "only one class")),
-        definition="mean recall over the classes that occur in the slice's target",
-        undefined="the slice has only one class",
-        source=SKLEARN,
     ),
     Metric(
         name="top_k_accuracy",

@@ -43,17 +43,17 @@ def jaccard_f1(tp: npt.ArrayLike, errors: npt.ArrayLike) -> Interval:
 
 
 def mean_of_proportions(successes: Floats, trials: Floats) -> Interval:
-    """Interval of the mean of independent proportions (last axis): squares of Wilson's distances add up (MOVER).
+    """Interval of the mean of independent proportions (last axis), those without trials left out.
 
-    Zou & Donner 2008, Stat. Med. 27:1693, for a linear combination with equal weights.
+    Squares of Wilson's distances add up (MOVER): Zou & Donner 2008, Stat. Med. 27:1693, with equal weights.
     """
     low, high = wilson(successes, trials)
     with np.errstate(invalid="ignore", divide="ignore"):
         p = successes / trials
-    count = p.shape[-1]
-    value = p.mean(axis=-1)
-    below = np.sqrt(((p - low) ** 2).sum(axis=-1)) / count
-    above = np.sqrt(((high - p) ** 2).sum(axis=-1)) / count
+        count = (trials > 0).sum(axis=-1)
+        value = np.nansum(p, axis=-1) / count
+        below = np.sqrt(np.nansum((p - low) ** 2, axis=-1)) / count
+        above = np.sqrt(np.nansum((high - p) ** 2, axis=-1)) / count
     return value - below, value + above
 
 

@@ -50,7 +50,7 @@ class Coder:
         self.target_is_bool = target.kind == "bool"
         values = list(dict.fromkeys(texts.tolist()))
         as_numbers = target.kind in ("number", "bool")
-        self.classes = sorted(values, key=(lambda text: _as_number(text)) if as_numbers else str)
+        self.classes = sorted(values, key=_as_number if as_numbers else str)
         self.target_classes = len(self.classes)
         self.positive = self._positive(positive) if task == "binary" else -1
         self.target = self._codes(texts)
@@ -74,7 +74,13 @@ class Coder:
     def text_of(self, value: object) -> str:
         """Return a label as text, as target labels are written."""
         if isinstance(value, (bool, np.bool_)):
-            return str(bool(value)) if self.target_is_bool else str(int(value)) if self.binary_target_is_number else str(value)
+            return (
+                str(bool(value))
+                if self.target_is_bool
+                else str(int(value))
+                if self.binary_target_is_number
+                else str(value)
+            )
         if isinstance(value, (int, float)) and self.target_is_bool and value in (0, 1):
             return str(bool(value))
         if isinstance(value, float) and value.is_integer():

@@ -44,8 +44,7 @@ def find_metric(spec: MetricSpec, task: Task | None, more: Mapping[str, Metric])
     elif spec.metric in more:
         metric = more[spec.metric]
     else:
-        named = [metric for metric in BUILT_IN if metric.name.removesuffix("_multiclass") == spec.metric]
-        metric = next((metric for metric in named if not metric.tasks or task in metric.tasks), (named or [None])[0])
+        metric = next((metric for metric in BUILT_IN if metric.name == spec.metric), None)
     if metric is None:
         known = [metric.name for metric in BUILT_IN]
         raise MetricError(f"unknown metric {spec.metric!r}{did_you_mean(spec.metric, [*known, *more])}")
@@ -72,7 +71,7 @@ def measure(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) -> dict[st
                 planes[item.spec.name] = hits & relevant, relevant, statistic.nothing
             else:
                 results[item.spec.name] = statistic.estimates(outcome, masks)
-        except BehaveError as error:
+        except BehaveError as error:  # noqa: PERF203 - one metric that fails leaves the others
             results[item.spec.name] = error
     if planes:
         counts = masks.count([plane for hits, relevant, _ in planes.values() for plane in (hits, relevant)])

@@ -1,9 +1,9 @@
 """The kinds of statistic that metrics are: each turns an outcome and masks into one Estimate per slice.
 
-    Proportion    share of relevant rows that are hits              Wilson
-    Mean          mean of a value per row                           Student's t
-    CellFunction  function of the counts of (target, prediction)    bootstrap of the counts, or a closed form
-    RowFunction   anything else that depends on the rows of a slice its own interval, or a bootstrap of rows
+Proportion    share of relevant rows that are hits              Wilson
+Mean          mean of a value per row                           Student's t
+CellFunction  function of the counts of (target, prediction)    bootstrap of the counts, or a closed form
+RowFunction   anything else that depends on the rows of a slice its own interval, or a bootstrap of rows
 """
 
 from __future__ import annotations
@@ -83,7 +83,9 @@ class Mean:
         ]
 
 
-def estimate_of(value: float, low: float, high: float, *, n: int, nothing: str, interval: str) -> Estimate:
+def estimate_of(  # noqa: PLR0913 - the parts of an Estimate
+    value: float, low: float, high: float, *, n: int, nothing: str, interval: str
+) -> Estimate:
     """Return an Estimate, NaN becoming None."""
     if n == 0 or np.isnan(value):
         return Estimate(None, None, None, n, f"the slice has {nothing}")
@@ -109,9 +111,7 @@ class CellFunction:
         sizes = counts.sum(axis=(1, 2))
         return [
             estimate_of(value, one, other, n=n, nothing=self.nothing, interval=self.interval)
-            for value, one, other, n in zip(
-                values.tolist(), low.tolist(), high.tolist(), sizes.tolist(), strict=True
-            )
+            for value, one, other, n in zip(values.tolist(), low.tolist(), high.tolist(), sizes.tolist(), strict=True)
         ]
 
     def _bootstrap(self, counts: np.ndarray) -> intervals.Interval:

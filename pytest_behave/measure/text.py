@@ -78,7 +78,7 @@ def _rouge_l() -> PairScore:
 
 def _chrf() -> PairScore:
     try:
-        from sacrebleu.metrics import CHRF
+        from sacrebleu.metrics.chrf import CHRF
     except ImportError:
         raise MissingExtraError("the metric chrf", "sacrebleu", "text") from None
     scorer = CHRF()

@@ -63,15 +63,16 @@ def _write(path: Path, predictions: Predictions) -> None:
 
 def _read(path: Path) -> Predictions:
     frame = pd.read_parquet(path)
+    names = [str(name) for name in frame.columns]
     for name in frame.attrs.get("encoded", ()):
         frame[name] = pd.Series([json.loads(text) for text in frame[name]], dtype=object)
     embedding = np.vstack(frame["embedding"].tolist()) if "embedding" in frame else None
     return Predictions(
-        prediction=frame["prediction"] if "prediction" in frame else None,
+        prediction=frame.get("prediction"),
         score=frame["score"].to_numpy() if "score" in frame else None,
-        proba={name.removeprefix("proba:"): frame[name].to_numpy() for name in frame if name.startswith("proba:")},
+        proba={name.removeprefix("proba:"): frame[name].to_numpy() for name in names if name.startswith("proba:")},
         embedding=embedding,
-        extra={name.removeprefix("extra:"): frame[name] for name in frame if name.startswith("extra:")},
+        extra={name.removeprefix("extra:"): frame[name] for name in names if name.startswith("extra:")},
     )
 
 

@@ -93,7 +93,9 @@ class CallableModel:
         if self.features:
             absent = [name for name in self.features if name not in batch.columns]
             if absent:
-                raise ModelError(f"model {self.spec.name!r} needs columns that the dataset lacks: {', '.join(absent[:5])}")
+                raise ModelError(
+                    f"model {self.spec.name!r} needs columns that the dataset lacks: {', '.join(absent[:5])}"
+                )
             batch = batch[list(self.features)]
         try:
             return self.function(batch)
@@ -114,7 +116,7 @@ class PredictionsFile:
         self.tools = tools
         self.fingerprint = tools.file_fingerprint(Path(spec.location))
 
-    def predict(self, frame: pd.DataFrame, ids: Sequence[str], progress: Progress) -> Predictions:
+    def predict(self, frame: pd.DataFrame, ids: Sequence[str], progress: Progress) -> Predictions:  # noqa: ARG002
         """Return the file's rows for ``ids``; raises ModelError naming ids that are missing or doubled."""
         table = self.tools.read_table(Path(self.spec.location))
         for name in (self.spec.prediction, self.spec.score):
@@ -130,9 +132,7 @@ class PredictionsFile:
         absent = np.flatnonzero(rows < 0)
         if len(absent):
             examples = ", ".join(ids[int(row)] for row in absent[:3])
-            raise ModelError(
-                f"{self.spec.location} lacks {len(absent):,} of {len(ids):,} ids (for example {examples})"
-            )
+            raise ModelError(f"{self.spec.location} lacks {len(absent):,} of {len(ids):,} ids (for example {examples})")
         progress(len(ids))
         return _of_columns(self.spec, table.iloc[rows].reset_index(drop=True), ids)
 

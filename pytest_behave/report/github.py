@@ -11,15 +11,17 @@ MOST_ANNOTATIONS = 10  # GitHub shows ten errors per step
 SUMMARY_LIMIT = 900 * 1024  # the limit is 1 MiB, beyond which the whole summary is dropped
 
 
-def annotations(run: Run) -> Iterator[str]:
+def workflow_commands(run: Run) -> Iterator[str]:
     """Yield workflow commands, one per failing behavior or case, the last saying how many more there are."""
     found = [
-        (item.file or suite.path, item.line or 1, f"{suite.suite}: {kind}", sentence)
+        (item.file or suite.path, item.line or 1, f"{item.slice} {item.metric}", behavior_sentence(suite.suite, item))
         for suite in run.suites
-        for item, kind, sentence in (
-            *((item, f"{item.slice} {item.metric}", behavior_sentence(suite.suite, item)) for item in failing(suite)),
-            *((case, f"case {case.id}", case_sentence(suite.suite, case)) for case in failing_cases(suite)),
-        )
+        for item in failing(suite)
+    ]
+    found += [
+        (case.file or suite.path, case.line or 1, f"case {case.id}", case_sentence(suite.suite, case))
+        for suite in run.suites
+        for case in failing_cases(suite)
     ]
     shown = found if len(found) <= MOST_ANNOTATIONS else found[: MOST_ANNOTATIONS - 1]
     for file, line, title, sentence in shown:

@@ -89,7 +89,9 @@ def instance_line(instance: Instance) -> str:
 
 def worst_first(behaviors: Iterable[Behavior]) -> list[Behavior]:
     """Sort by verdict, then by how far the value is beyond its bound, then by name."""
-    return sorted(behaviors, key=lambda item: (ORDER.index(item.verdict or "holds"), -excess(item), item.slice, item.metric))
+    return sorted(
+        behaviors, key=lambda item: (ORDER.index(item.verdict or "holds"), -excess(item), item.slice, item.metric)
+    )
 
 
 def excess(behavior: Behavior) -> float:
@@ -101,10 +103,16 @@ def excess(behavior: Behavior) -> float:
     return max(low - behavior.value, behavior.value - high, 0.0)
 
 
+def verdicts(suite: SuiteRun) -> list[str]:
+    """Return the verdict of every behavior and case of a suite."""
+    behaviors = [str(behavior.verdict) for behavior in suite.behaviors if behavior.verdict is not None]
+    return behaviors + [str(case.verdict) for case in suite.cases]
+
+
 def count_line(run: Run) -> str:
     """Return one line: how many behaviors and cases have which verdict, in how many suites."""
-    items = [item for suite in run.suites for item in (*suite.behaviors, *suite.cases)]
-    counts = {verdict: sum(item.verdict == verdict for item in items) for verdict in ORDER}
+    found = [verdict for suite in run.suites for verdict in verdicts(suite)]
+    counts = {verdict: found.count(verdict) for verdict in ORDER}
     words = {"holds": "hold", "error": "errors", "known-failure": "known failures"}
     parts = [f"{count} {words.get(verdict, verdict)}" for verdict, count in reversed(counts.items()) if count]
     suites = f"{len(run.suites)} suite{'s' * (len(run.suites) != 1)}"

@@ -63,7 +63,9 @@ def _sections(suite: SuiteRun) -> Iterator[str]:
     yield f"{title}\n{notes}"
     yield from _tables(broken)
     if cases:
-        rows = [f"| {escaped(case.id)} | {escaped(clipped(case.output, 200))} | {escaped(case.reason)} |" for case in cases]
+        rows = [
+            f"| {escaped(case.id)} | {escaped(clipped(case.output, 200))} | {escaped(case.reason)} |" for case in cases
+        ]
         yield from _chunked("| case | output | failed |\n|---|---|---|", rows)
     for behavior in broken:
         if behavior.instances:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_behave.records import Behavior, CaseResult, Instance, Run, SuiteRun
+from pytest_behave.report.lines import verdicts
 
 FORMAT = "pytest-behave/run-1"
 Relative = Callable[[str], str]
@@ -31,9 +32,7 @@ def run_to_json(run: Run) -> dict[str, Any]:
 
 def totals(run: Run) -> dict[str, int]:
     """Return how many behaviors and cases have each verdict."""
-    counts = Counter(
-        str(item.verdict) for suite in run.suites for item in (*suite.behaviors, *suite.cases) if item.verdict
-    )
+    counts = Counter(verdict for suite in run.suites for verdict in verdicts(suite))
     return dict(sorted(counts.items()))
 
 

@@ -18,8 +18,8 @@ from pytest_behave.report.lines import (
 
 MOST_ROWS = 30
 MOST_INSTANCES = 3
-FIXED_COLUMNS = 56  # size, value with interval, bound and the space between columns
 LEAST_NAME = 12
+HEADERS = ("slice", "metric", "rows", "value [95%]", "bound")
 
 
 def summary_lines(run: Run, width: int) -> Iterator[str]:
@@ -43,7 +43,7 @@ def _suite_lines(suite: SuiteRun, width: int) -> Iterator[str]:
         yield f"  ... and {len(measured) - MOST_ROWS} more; --behave-report=md:PATH has them all"
     yield from _errors([behavior for behavior in broken if behavior.verdict == "error"], width)
     for case in failing_cases(suite)[:MOST_ROWS]:
-        yield clipped(f"  case {case.id}: {case.reason}", width)
+        yield f"  {clipped(f'case {case.id}: {case.reason}', width - 2)}"
 
 
 def _table(behaviors: list[Behavior], width: int) -> Iterator[str]:
@@ -51,26 +51,37 @@ def _table(behaviors: list[Behavior], width: int) -> Iterator[str]:
         return
     from tabulate import tabulate
 
-    room = max(width - FIXED_COLUMNS, 2 * LEAST_NAME)
-    rows = [
-        [
-            clipped(behavior.slice, room * 2 // 3),
-            clipped(behavior.metric, room // 3),
-            behavior.size,
-            f"{figure(behavior.value)} {interval(behavior)}",
-            bounds(behavior),
-        ]
-        for behavior in behaviors
+    fixed = [
+        [behavior.size, f"{figure(behavior.value)} {interval(behavior)}", bounds(behavior)] for behavior in behaviors
     ]
-    table = tabulate(rows, headers=["slice", "metric", "rows", "value [95%]", "bound"], tablefmt="plain", disable_numparse=True)
-    lines = table.splitlines()
-    yield "  " + lines[0]
+    names = _fitted_names(behaviors, width - _width_of(fixed))
+    rows = [[*name, *cells] for name, cells in zip(names, fixed, strict=True)]
+    lines = tabulate(rows, headers=HEADERS, tablefmt="plain", disable_numparse=True).splitlines()
+    yield f"  {lines[0]}"
     for line, behavior in zip(lines[1:], behaviors, strict=True):
-        yield "  " + line
+        yield f"  {line}"
         if behavior.between:
-            yield clipped(f"      between {behavior.between[0]} and {behavior.between[1]}", width)
+            yield _indented(f"between {behavior.between[0]} and {behavior.between[1]}", width)
         for instance in behavior.instances[:MOST_INSTANCES]:
-            yield clipped(f"      {instance_line(instance)}", width)
+            yield _indented(instance_line(instance), width)
+
+
+def _width_of(rows: list[list[object]]) -> int:
+    """Return the width of columns, two spaces before each, and the indent."""
+    columns = zip(HEADERS[2:], *[map(str, row) for row in rows], strict=True)
+    return 2 + sum(2 + max(map(len, column)) for column in columns)
+
+
+def _fitted_names(behaviors: list[Behavior], room: int) -> list[tuple[str, str]]:
+    """Return slice and metric of each behavior, cut so that both columns fit into ``room``."""
+    room = max(room - 2, 2 * LEAST_NAME)
+    metric = max(len(behavior.metric) for behavior in behaviors)
+    metric = min(metric, max(room // 2, room - max(len(behavior.slice) for behavior in behaviors)))
+    return [(clipped(behavior.slice, room - metric), clipped(behavior.metric, metric)) for behavior in behaviors]
+
+
+def _indented(text: str, width: int) -> str:
+    return f"      {clipped(text, width - 6)}"
 
 
 def _errors(behaviors: list[Behavior], width: int) -> Iterator[str]:
@@ -79,5 +90,5 @@ def _errors(behaviors: list[Behavior], width: int) -> Iterator[str]:
         reasons.setdefault(behavior.reason, []).append(f"{behavior.slice} {behavior.metric}")
     for reason, names in reasons.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        yield clipped(f"  error in {names[0]}{more}:", width)
+        yield f"  {clipped(f'error in {names[0]}{more}:', width - 2)}"
         yield f"    {reason}"

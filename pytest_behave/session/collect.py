@@ -11,6 +11,7 @@ import pytest
 
 from pytest_behave.errors import BehaveError, SuiteError
 from pytest_behave.evaluate import Prepared, prepare_file
+from pytest_behave.plugin import BehaveWarning
 from pytest_behave.records import Behavior, CaseResult, Place, SuiteRun
 from pytest_behave.report.lines import behavior_sentence, case_section, case_sentence, instance_section
 from pytest_behave.report.record import behavior_to_json, case_to_json, header_to_json
@@ -19,17 +20,13 @@ from pytest_behave.session.runner import RUNNER, Runner
 FAILING = ("violated", "error")
 
 
-class BehaviorFailure(AssertionError):
+class BehaviorFailure(AssertionError):  # noqa: N818 - the name stands in pytest's own output
     """A behavior or case failed; its text is one line, the evidence goes into a section of the report."""
 
     def __init__(self, sentence: str, title: str, section: str) -> None:
         super().__init__(sentence)
         self.title = title
         self.section = section
-
-
-class BehaveWarning(pytest.PytestWarning):
-    """A behavior passed without being proven right: it is undecided."""
 
 
 class SuiteFile(pytest.File):
@@ -47,13 +44,13 @@ class SuiteFile(pytest.File):
         except BehaveError as error:
             raise self.CollectError(runner.shown(f"{self.path}: {error}")) from None
         suite = self.prepared.suite
-        for name, items in groupby(self.prepared.items, key=lambda item: item.slice):
-            yield Group.from_parent(self, name=name, items=[(item.name, item.bounds.place) for item in items])
+        for name, group in groupby(self.prepared.items, key=lambda item: item.slice):
+            yield Group.from_parent(self, name=name, items=[(item.name, item.bounds.place) for item in group])
         if suite.cases:
             yield Group.from_parent(self, name="cases", items=[(case.id, case.place) for case in suite.cases])
         for expectation in suite.tag_expectations:
-            items = [(expectation.metric, expectation.bounds.place)]
-            yield Group.from_parent(self, name=expectation.slice, items=items)
+            rate = [(expectation.metric, expectation.bounds.place)]
+            yield Group.from_parent(self, name=expectation.slice, items=rate)
 
 
 class Group(pytest.Collector):
@@ -61,12 +58,12 @@ class Group(pytest.Collector):
 
     def __init__(self, items: Sequence[tuple[str, Place | None]], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.items = items
+        self.declared = items
 
     def collect(self) -> Iterable[pytest.Item]:
         """Yield the items, in the order of the suite."""
         kind = CaseItem if self.name == "cases" else BehaviorItem
-        for index, (name, place) in enumerate(self.items):
+        for index, (name, place) in enumerate(self.declared):
             item = kind.from_parent(self, name=name, callobj=_replaced_by_runtest)
             item.place, item.index = place, index
             item.add_marker("behave")
@@ -110,9 +107,13 @@ class SuiteItem(pytest.Function):
         """Return the place in the YAML file and the heading of a failure."""
         place = self.place
         path = place.path if place is not None else self.path
-        return path, place.line - 1 if place is not None else None, f"{self.parent.name if self.parent else ''} {self.name}"
+        return (
+            path,
+            place.line - 1 if place is not None else None,
+            f"{self.parent.name if self.parent else ''} {self.name}",
+        )
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:  # noqa: ARG002 - pytest's signature
         """Show one line and the evidence, not a traceback."""
         if not isinstance(excinfo.value, (BehaviorFailure, BehaveError)):
             return super().repr_failure(excinfo)

@@ -53,7 +53,7 @@ class Controller:
         suite = self.suites.setdefault(data["suite"]["path"], {"behaviors": {}, "cases": {}, "observed": []})
         suite["header"] = data["suite"]
         for kind in ("behaviors", "cases"):
-            suite[kind].update({index: item for index, item in data.get(kind, ())})
+            suite[kind].update(dict(data.get(kind, ())))
         suite["observed"] = data.get("observed") or suite["observed"]
 
     def run(self) -> Run:
@@ -66,7 +66,10 @@ class Controller:
                     {
                         **suite["header"],
                         "observed": suite["observed"],
-                        **{kind: [suite[kind][index] for index in sorted(suite[kind])] for kind in ("behaviors", "cases")},
+                        **{
+                            kind: [suite[kind][index] for index in sorted(suite[kind])]
+                            for kind in ("behaviors", "cases")
+                        },
                     }
                 )
                 for _, suite in sorted(self.suites.items())
@@ -116,7 +119,7 @@ class Controller:
         """Print what broke, and on GitHub the annotations."""
         if not self.suites:
             return
-        from pytest_behave.report.github import annotations
+        from pytest_behave.report.github import workflow_commands
         from pytest_behave.report.terminal import summary_lines
 
         run = self.run()
@@ -128,7 +131,7 @@ class Controller:
             terminalreporter.write_line(line)
         other = self.config.pluginmanager.has_plugin("pytest_github_actions_annotate_failures")
         if os.environ.get("GITHUB_ACTIONS") == "true" and not other:
-            for line in annotations(run):
+            for line in workflow_commands(run):
                 terminalreporter.write_line(line)
 
 

@@ -49,7 +49,9 @@ class Runner:
         hook = self.config.hook
         above = [module for module in self.conftests if Path(str(module.__file__)).parent in path.resolve().parents]
         return Extensions(
-            metrics={metric.name: metric for found in hook.pytest_behave_metrics(config=self.config) for metric in found},
+            metrics={
+                metric.name: metric for found in hook.pytest_behave_metrics(config=self.config) for metric in found
+            },
             read=lambda source, spec: hook.pytest_behave_read_dataset(source=source, spec=spec),
             model=lambda spec: hook.pytest_behave_model_source(spec=spec),
             modules=tuple(sorted(above, key=lambda module: len(Path(str(module.__file__)).parts))),
@@ -73,9 +75,7 @@ class Runner:
         if path not in self._runs:
             from pytest_behave.evaluate import run_suite
 
-            self._runs[path] = run_suite(
-                prepared, model=self.config.getoption("behave_model"), share=self._share(path)
-            )
+            self._runs[path] = run_suite(prepared, model=self.config.getoption("behave_model"), share=self._share(path))
         return self._runs[path]
 
     def behaviors_of(self, prepared: Prepared, group: str) -> list[tuple[int, Behavior]]:

@@ -300,7 +300,9 @@ def main() -> int:
     packages = ("numpy", "pandas", "numexpr", "scikit-learn", "fairlearn", "pytest-behave")
     print(machine())
     print(f"Python {platform.python_version()}, {', '.join(map(version_of, packages))}")
-    print(f"{ROWS:,} rows, {len(METRICS)} metrics; ours with a 95 % interval per value, the peers without\n", flush=True)
+    print(
+        f"{ROWS:,} rows, {len(METRICS)} metrics; ours with a 95 % interval per value, the peers without\n", flush=True
+    )
     frame = make_frame()
     outcome = outcome_of(frame)
     contests = [

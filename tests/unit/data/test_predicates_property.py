@@ -316,9 +316,8 @@ def test_evaluator_and_oracle_compute_the_same_values(table, source):
 @given(tables(), st.lists(PREDICATES, min_size=2, max_size=5))
 def test_an_evaluator_that_is_asked_again_does_not_mix_things_up(table, sources):
     evaluator = Evaluator.of_frame(table.frame)
-    assert [masked(source, evaluator) for source in sources] == [
-        oracle(evaluate_rows, source, table) for source in sources
-    ]
+    again = [masked(source, evaluator) for source in sources]
+    assert again == [masked(source, table.frame) for source in sources]
 
 
 @STEADY

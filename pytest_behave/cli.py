@@ -1,0 +1,78 @@
+"""The command line: ``pytest-behave schema | init | lint`` (also ``python -m pytest_behave``)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_behave.errors import BehaveError
+
+OK, FOUND, USAGE = 0, 1, 4  # pytest's numbers: all well, something failed, usage error
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        return int(parsed.run(parsed))
+    except BehaveError as error:
+        shown = str(error).replace(f"{Path.cwd()}/", "")
+        sys.stderr.write(f"{shown}\n")
+        return USAGE
+    except BrokenPipeError:
+        return OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pytest-behave", description="Behavioral test suites of models.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    schema = commands.add_parser("schema", help="print the JSON Schema of suite files (or of the run record)")
+    schema.add_argument("--run-record", action="store_true", help="the schema of --behave-report=json instead")
+    schema.set_defaults(run=_schema)
+    init = commands.add_parser("init", help="write a first suite from a dataset")
+    init.add_argument("data", type=Path, help="csv, tsv, jsonl or parquet file")
+    init.add_argument("-o", "--output", type=Path, help="suite file to write; default: DATA's name with .behave.yaml")
+    init.add_argument("--target", help="column that holds the true answer; default: guessed")
+    init.add_argument("--prediction", help="column that holds the model's output; default: guessed")
+    init.set_defaults(run=_init)
+    lint = commands.add_parser("lint", help="say what a suite would run, and what is odd about it")
+    lint.add_argument("suites", nargs="+", type=Path, metavar="SUITE", help="suite files")
+    lint.set_defaults(run=_lint)
+    return parser
+
+
+def _schema(parsed: argparse.Namespace) -> int:
+    if parsed.run_record:
+        from pytest_behave.report.record import record_schema
+
+        sys.stdout.write(record_schema())
+        return OK
+    from pytest_behave.declare.load import json_schema
+
+    sys.stdout.write(json_schema())
+    return OK
+
+
+def _init(parsed: argparse.Namespace) -> int:
+    from pytest_behave.evaluate.init import first_suite
+
+    output = parsed.output or parsed.data.with_name(parsed.data.name.partition(".")[0] + ".behave.yaml")
+    if output.exists():
+        raise BehaveError(f"{output} exists already: choose another name with --output, or remove it")
+    text = first_suite(parsed.data, output, target=parsed.target, prediction=parsed.prediction)
+    output.write_text(text, encoding="utf-8")
+    sys.stdout.write(f"wrote {output}; run it with: pytest --behave {output}\n")
+    return OK
+
+
+def _lint(parsed: argparse.Namespace) -> int:
+    from pytest_behave.evaluate.lint import lint_lines
+
+    found = OK
+    for path in parsed.suites:
+        lines, warnings = lint_lines(path)
+        sys.stdout.write("".join(f"{line}\n" for line in [*lines, *warnings]))
+        found = FOUND if warnings else found
+    return found

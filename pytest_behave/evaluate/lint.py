@@ -1,0 +1,119 @@
+"""What a suite would run, and what is odd about it, without calling the model."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from pytest_behave.compare.verdicts import instances_needed
+from pytest_behave.errors import BehaveError
+from pytest_behave.evaluate import prepare_file
+from pytest_behave.evaluate.extensions import Extensions
+from pytest_behave.evaluate.prepare import Item, Prepared
+from pytest_behave.measure.kernel import Masks
+from pytest_behave.measure.statistics import Proportion
+from pytest_behave.records import Slice
+
+NEAR_DUPLICATE = 0.98  # Jaccard index above which two slices measure the same thing
+
+
+def lint_lines(path: Path) -> tuple[list[str], list[str]]:
+    """Return what the suite would run, line by line, and the warnings; raises SuiteError if it cannot run."""
+    prepared = prepare_file(path, Extensions(modules=tuple(_conftests(path))))
+    return _overview(prepared), [f"{path}: warning: {sentence}" for sentence in _warnings(prepared)]
+
+
+def _conftests(path: Path) -> list[ModuleType]:
+    """Import the conftest files at and above a suite, up to where the project ends, as pytest would."""
+    modules = []
+    for folder in [path.resolve().parent, *path.resolve().parent.parents]:
+        file = folder / "conftest.py"
+        if file.is_file():
+            modules.append(_import(file))
+        if any((folder / name).exists() for name in ("pyproject.toml", "pytest.ini", "tox.ini", "setup.cfg", ".git")):
+            break
+    return modules[::-1]
+
+
+def _import(file: Path) -> ModuleType:
+    specification = importlib.util.spec_from_file_location(f"_behave_conftest_{abs(hash(file))}", file)
+    if specification is None or specification.loader is None:
+        raise BehaveError(f"{file} cannot be imported")
+    module = importlib.util.module_from_spec(specification)
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:
+        raise BehaveError(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _overview(prepared: Prepared) -> list[str]:
+    suite, table = prepared.suite, prepared.table
+    lines = [f"{suite.name}: {len(prepared.items)} behaviors, {len(suite.cases)} golden cases"]
+    lines.append(f"  models   {', '.join(spec.name for spec in prepared.models)}")
+    if table is None:
+        return lines
+    told = "as declared" if suite.task else "inferred from the target"
+    target = f", target {table.spec.target}" if table.spec.target else ""
+    lines.append(f"  dataset  {len(table):,} rows, id {'/'.join(table.spec.id) or 'row number'}{target}")
+    lines.append(f"  task     {prepared.task or 'none'} ({told})")
+    lines.append(f"  metrics  {', '.join(item.spec.name for item in prepared.chosen) or 'none'}")
+    bounded = {item.metric for item in prepared.items}
+    free = [item.spec.name for item in prepared.chosen if item.spec.name not in bounded]
+    lines += [f"  without a bound: {', '.join(free)}"] if free else []
+    lines.append("  slices")
+    width = max(len(slice_.name) for slice_ in prepared.slices)
+    for slice_ in prepared.slices:
+        size = int(slice_.mask.sum())
+        small = f"  below min_size {slice_.min_size}: undecided" if size < slice_.min_size else ""
+        lines.append(f"    {slice_.name:<{width}}  {size:>9,}  {size / len(table):7.2%}{small}")
+    lines += [f"    {spec.name}: known only after the model has run" for spec in prepared.deferred]
+    outside = _rows_in_no_slice(prepared.slices)
+    lines.append(f"  rows in no slice: {outside:,} of {len(table):,}")
+    return lines
+
+
+def _rows_in_no_slice(slices: tuple[Slice, ...]) -> int:
+    return int((~np.logical_or.reduce([slice_.mask for slice_ in slices[1:]])).sum()) if len(slices) > 1 else 0
+
+
+def _warnings(prepared: Prepared) -> list[str]:
+    warnings = _near_duplicates(prepared.slices)
+    warnings += [sentence for item in prepared.items for sentence in _undecidable(prepared, item)]
+    return warnings
+
+
+def _near_duplicates(slices: tuple[Slice, ...]) -> list[str]:
+    if len(slices) < 2:  # noqa: PLR2004 - a pair
+        return []
+    masks = Masks([slice_.mask for slice_ in slices], len(slices[0].mask))
+    common = masks.count([slice_.mask for slice_ in slices])
+    found = []
+    for one in range(len(slices)):
+        for other in range(one + 1, len(slices)):
+            union = masks.sizes[one] + masks.sizes[other] - common[one, other]
+            jaccard = common[one, other] / union if union else 0.0
+            if jaccard > NEAR_DUPLICATE:
+                what = "are the same rows" if jaccard == 1 else f"are nearly the same rows (Jaccard {jaccard:.3f})"
+                found.append(f"slices {slices[one].name!r} and {slices[other].name!r} {what}")
+    return found
+
+
+def _undecidable(prepared: Prepared, item: Item) -> list[str]:
+    slice_ = next((slice_ for slice_ in prepared.slices if slice_.name == item.slice), None)
+    chosen = next((chosen for chosen in prepared.chosen if chosen.spec.name == item.metric), None)
+    if slice_ is None or chosen is None or not isinstance(chosen.metric.statistic(chosen.spec), Proportion):
+        return []
+    size = int(slice_.mask.sum())
+    found = []
+    for side, bound in (("min", item.bounds.min), ("max", item.bounds.max)):
+        needed = 0 if bound is None else instances_needed(bound, side, item.bounds.decide)
+        if needed > size:
+            found.append(
+                f"{item.slice} {item.metric}: {size:,} rows can never decide {side} {bound:g} ({item.bounds.decide}); "
+                f"{needed:,} would"
+            )
+    return found
