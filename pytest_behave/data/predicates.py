@@ -226,7 +226,7 @@ class FrameColumns(Mapping[str, Column]):
         self._frame = frame
         self._known: dict[str, Column] = {}
 
-    def __call__(self, name: Name) -> Column:
+    def __call__(self, name: Name) -> Column:  # noqa: D102 - a lookup, as Evaluator wants one
         return self[name.name]
 
     def __getitem__(self, name: str) -> Column:

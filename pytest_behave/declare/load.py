@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import glob
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from pytest_behave.declare.build import Problems, build_suite
+from pytest_behave.declare.mend import mended
 from pytest_behave.declare.schema import SuitePart
 from pytest_behave.declare.yaml_positions import Document, Loc, read_yaml
 from pytest_behave.errors import SuiteError, did_you_mean
@@ -20,12 +22,13 @@ if TYPE_CHECKING:
 
 INHERITED = ("description", "owner", "python", "task", "metadata", "slices", "metrics", "expect")
 SHOWN = 60
+KnownMetrics = Callable[[str | None], frozenset[str]]
 
 
-def load_suite(path: Path, known_metrics: frozenset[str] = frozenset()) -> Suite:
+def load_suite(path: Path, known_metrics: KnownMetrics) -> Suite:
     """Read and check one suite file; raises SuiteError with every problem found, each with its place.
 
-    ``known_metrics`` are the names that may stand in ``metrics:`` without a definition of their own.
+    ``known_metrics`` tells, for the suite's ``python:`` module, which names may stand in ``metrics:`` by themselves.
     """
     document = _with_base(read_yaml(path), path, [])
     if not isinstance(document.data, dict):
@@ -36,25 +39,26 @@ def load_suite(path: Path, known_metrics: frozenset[str] = frozenset()) -> Suite
     return _checked_suite(document, path, known_metrics)
 
 
-def suite_of_data(data: dict[str, Any], path: Path, known_metrics: frozenset[str]) -> Suite:
+def suite_of_data(data: dict[str, Any], path: Path, known_metrics: KnownMetrics) -> Suite:
     """Check a declaration given as Python values, as `behave.suite` does; ``path`` stands in for a file in messages."""
     return _checked_suite(Document(data, values={(): Place(path)}), path, known_metrics)
 
 
-def _checked_suite(document: Document, path: Path, known_metrics: frozenset[str]) -> Suite:
+def _checked_suite(document: Document, path: Path, known_metrics: KnownMetrics) -> Suite:
     problems = Problems(document)
     keys_by_part: dict[int, list[str]] = {}
     try:
-        part = SuitePart.model_validate(document.data, context=keys_by_part)
+        part: SuitePart | None = SuitePart.model_validate(document.data, context=keys_by_part)
     except ValidationError as error:
-        problems.sentences += [
-            _sentence(document, details, keys_by_part)
+        mistakes = [
+            (details, _plain_loc(document.data, details["loc"], details["type"]))
             for details in error.errors()
             if details["type"] != "none_required"  # the other arm of an optional part
         ]
-        raise SuiteError(problems.in_order()) from None
-    suite = build_suite(part, path, problems, known_metrics)
-    if problems.in_order():
+        problems.sentences += [_sentence(document, details, loc, keys_by_part) for details, loc in mistakes]
+        part = mended(document.data, [loc for _, loc in mistakes])
+    suite = None if part is None else build_suite(part, path, problems, known_metrics(part.python))
+    if suite is None or problems.in_order():
         raise SuiteError(problems.in_order())
     return suite
 
@@ -191,9 +195,8 @@ def _included(document: Document, path: Path, pattern: str, place: str) -> list[
 # --- sentences for pydantic's errors ------------------------------------------------------------------------------
 
 
-def _sentence(document: Document, details: ErrorDetails, keys_by_part: dict[int, list[str]]) -> str:
+def _sentence(document: Document, details: ErrorDetails, loc: Loc, keys_by_part: dict[int, list[str]]) -> str:
     kind, context = details["type"], details.get("ctx", {})
-    loc = _plain_loc(document.data, details["loc"], kind)
     shown = _dotted(loc)
     if kind == "extra_forbidden":
         allowed = keys_by_part.get(id(_at(document.data, loc[:-1])), [])

@@ -16,9 +16,7 @@ __all__ = ["Extensions", "Prepared", "evaluate", "prepare", "prepare_file", "run
 def prepare_file(path: Path, extensions: Extensions | None = None) -> Prepared:
     """Load a suite file and everything it names, except the model's outputs; raises SuiteError."""
     extensions = extensions or Extensions()
-    suite = load_suite(path)
-    known = known_metric_names(extensions, path.parent, suite.python)
-    return prepare(load_suite(path, known), extensions)
+    return prepare(load_suite(path, known_metric_names(extensions, path.parent)), extensions)
 
 
 def evaluate(suite: str | Path | Suite, *, model: str | None = None) -> SuiteRun:

@@ -183,7 +183,7 @@ def suite_of_frame(  # noqa: PLR0913 - a suite is made of all of these
     folder = folder or Path.cwd()
     extensions = extensions or Extensions()
     path = folder / "behave.suite"
-    suite = suite_of_data(declaration, path, known_metric_names(extensions, folder, None))
+    suite = suite_of_data(declaration, path, known_metric_names(extensions, folder))
     custom = {_name_of(item): item for item in metrics if callable(item)}
     suite = replace(
         suite,

@@ -147,7 +147,7 @@ def _with_bounds(declaration: dict[str, Any], output: Path) -> str:
     placeholder = declaration.pop("is_placeholder")
     path = output.resolve()
     extensions = Extensions()
-    suite = suite_of_data(declaration, path, known_metric_names(extensions, path.parent, None))
+    suite = suite_of_data(declaration, path, known_metric_names(extensions, path.parent))
     run = run_suite(prepare(replace(suite, path=path), extensions))
     first = FIRST_METRIC[task]
     values = {item.slice: item for item in run.observed if item.metric == first and item.value is not None}

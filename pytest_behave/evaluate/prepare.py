@@ -67,15 +67,15 @@ class Prepared:
     models: tuple[ModelSpec, ...]
 
 
-def known_metric_names(extensions: Extensions, suite_folder: Path, python: str | None) -> frozenset[str]:
-    """Return every name that may stand alone in ``metrics:``."""
-    names = {metric.name for metric in BUILT_IN if metric.name not in NEED_A_DEFINITION}
-    return frozenset(names | set(extensions.metrics) | set(_marks("metric", extensions, suite_folder, python)))
+def known_metric_names(extensions: Extensions, folder: Path) -> Callable[[str | None], frozenset[str]]:
+    """Return a function from a suite's ``python:`` module to every name that may stand alone in ``metrics:``."""
 
+    def names(python: str | None) -> frozenset[str]:
+        references = References(folder, extensions.modules).with_module(python)
+        built_in = {metric.name for metric in BUILT_IN if metric.name not in NEED_A_DEFINITION}
+        return frozenset(built_in | set(extensions.metrics) | set(marks_in(references.modules, "metric")))
 
-def _marks(kind: str, extensions: Extensions, folder: Path, python: str | None) -> dict[str, Mark]:
-    references = References(folder, extensions.modules).with_module(python)
-    return marks_in(references.modules, kind)
+    return names
 
 
 def prepare(suite: Suite, extensions: Extensions) -> Prepared:

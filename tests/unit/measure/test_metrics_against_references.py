@@ -583,34 +583,257 @@ def test_misses_count_when_the_target_is_always_positive_and_labels_come_from_sc
 
 
 SCORES_FROM_1_TO_10 = {"score": [1, 9, 7, 8], "threshold": 5}
+LABELS = {"prediction": [0, 1, 1, 1]}
 
 
 @pytest.mark.parametrize(
     ("task", "metric", "outputs", "message"),
     [
-        ("binary", "accuracy", {}, "accuracy needs predictions, and the model gives none"),
-        ("binary", "roc_auc", {"prediction": [0, 1, 1, 1]}, "roc_auc needs scores of the positive class"),
-        ("binary", "brier", {"prediction": [0, 1, 1, 1]}, "brier needs scores of the positive class"),
-        ("binary", "log_loss", {"prediction": [0, 1, 1, 1]}, "log_loss needs probabilities"),
+        ("text", "exact_match", {}, "exact_match needs predictions, and the model gives none"),
+        ("binary", "roc_auc", LABELS, "roc_auc needs scores of the positive class"),
+        ("binary", "brier", LABELS, "brier needs scores of the positive class"),
+        ("binary", "log_loss", LABELS, "log_loss needs probabilities"),
         ("binary", "brier", SCORES_FROM_1_TO_10, "scores leave the range from 0 to 1"),
         ("binary", "ece", SCORES_FROM_1_TO_10, "scores leave the range from 0 to 1"),
         ("binary", "log_loss", SCORES_FROM_1_TO_10, "scores leave the range from 0 to 1"),
-        ("multiclass", "log_loss", {"prediction": [0, 1, 1, 1]}, "log_loss needs probabilities"),
-        (
-            "multiclass",
-            "top_k_accuracy",
-            {"prediction": [0, 1, 1, 1], "proba": {"0": [1, 1, 1, 1]}},
-            "the model gives no `proba:1`",
-        ),
-        ("binary", "recall of cat", {"prediction": [0, 1, 1, 1]}, r"there is no class 'cat' \(classes: 0, 1\)"),
+        ("binary", "recall of cat", LABELS, r"there is no class 'cat' \(classes: 0, 1\)"),
+        ("multiclass", "log_loss", LABELS, "log_loss needs probabilities"),
+        ("multiclass", "top_k_accuracy", LABELS | {"proba": {"0": [1, 1, 1, 1]}}, "the model gives no `proba:1`"),
     ],
 )
 def test_a_metric_that_the_outputs_do_not_allow_says_what_is_missing(task, metric, outputs, message):
-    if not outputs:
-        outcome = outcome_of("text", ["a"], None)
-        metric, task = "exact_match", "text"
-        message = message.replace("accuracy", "exact_match")
-    else:
-        outcome = outcome_of(task, [0, 1, 0, 1], **outputs)
+    outcome = outcome_of(task, [0, 1, 0, 1], **outputs)
     with pytest.raises(MetricError, match=message):
         overall(outcome, metric)
+
+
+def test_scores_of_any_scale_rank_as_well_as_probabilities():
+    outcome = outcome_of("binary", [0, 1, 0, 1], **SCORES_FROM_1_TO_10)
+    assert overall(outcome, "roc_auc").value == 1.0
+    assert overall(outcome, "accuracy").value == 0.75
+
+
+def test_a_metric_that_fails_leaves_the_others_alone():
+    outcome = outcome_of("binary", [0, 1], [0, 1])
+    results = results_of(outcome, [np.ones(2, dtype=bool)], ["roc_auc", "accuracy", "recall of cat", "mcc"])
+    assert [isinstance(result, MetricError) for result in results.values()] == [True, False, True, False]
+    assert results["accuracy"][0].value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("metric", "task", "message"),
+    [
+        ("acuracy", "binary", "unknown metric 'acuracy' - did you mean 'accuracy'?"),
+        ("fpr", "multiclass", "metric 'fpr' is for binary tasks, but the task is multiclass"),
+        ("accuracy", "regression", "metric 'accuracy' is for binary and multiclass tasks, but the task is regression"),
+        ("mae", None, "metric 'mae' is for regression tasks, but there is no target"),
+        ("recall of a", "text", "metric 'recall of a' is for binary and multiclass tasks, but the task is text"),
+        ("support of a", "binary", "unknown metric 'support of a'"),
+    ],
+)
+def test_a_metric_that_does_not_exist_or_fit_the_task_is_refused(metric, task, message):
+    with pytest.raises(MetricError) as caught:
+        find_metric(MetricSpec(metric, metric), task, {})
+    assert str(caught.value).startswith(message)
+
+
+def test_the_suite_may_turn_the_direction_of_a_metric():
+    assert find_metric(MetricSpec("fpr", "fpr"), "binary", {}).better == "lower"
+    assert find_metric(MetricSpec("fpr", "fpr", better="higher"), "binary", {}).better == "higher"
+
+
+# --- metrics of any task ------------------------------------------------------------------------------------------
+
+ANY = pd.DataFrame(
+    {
+        "latency": [1.0, 2.0, np.nan, 5.0, 8.0, np.nan],
+        "cost": [3, 1, 4, 1, 5, 9],
+        "ok": [True, False, True, True, False, True],
+        "nothing": [None] * 6,
+        "words": ["a", "b", "c", "d", "e", "f"],
+    }
+)
+FIRST_FOUR, LAST_TWO, THIRD = (np.isin(np.arange(6), rows) for rows in ([0, 1, 2, 3], [4, 5], [2]))
+
+
+def mean_spec(column: str) -> MetricSpec:
+    return MetricSpec("a mean", "mean", {"mean": column})
+
+
+def rate_spec(predicate: str) -> MetricSpec:
+    return MetricSpec("a rate", "rate", predicate=parse_predicate(predicate))
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        ("count", [(4, 4), (2, 2), (1, 1)]),
+        ("share", [(4 / 6, 6), (2 / 6, 6), (1 / 6, 6)]),
+        ("latency", [(8 / 3, 3), (8, 1), (None, 0)]),
+        ("cost", [(9 / 4, 4), (7, 2), (4, 1)]),
+        (mean_spec("latency"), [(8 / 3, 3), (8, 1), (None, 0)]),
+        (mean_spec("ok"), [(3 / 4, 4), (1 / 2, 2), (1, 1)]),
+        (mean_spec("nothing"), [(None, 0), (None, 0), (None, 0)]),
+        (rate_spec("latency > 1"), [(2 / 3, 3), (1, 1), (None, 0)]),  # unknown where there is no latency
+        (rate_spec("ok and cost < 4"), [(2 / 4, 4), (0, 2), (0, 1)]),
+    ],
+)
+def test_metrics_of_any_task_skip_what_is_missing(metric, expected):
+    outcome = outcome_of(None, [0] * 6, **ANY)
+    (estimates,) = estimates_of(outcome, [FIRST_FOUR, LAST_TWO, THIRD], [metric]).values()
+    assert [(estimate.value, estimate.n) for estimate in estimates] == [
+        (value if value is None else pytest.approx(value), n) for value, n in expected
+    ]
+
+
+def test_a_count_is_exact_and_a_share_is_not():
+    outcome = outcome_of(None, [0] * 6, **ANY)
+    assert overall(outcome, "count").low == overall(outcome, "count").high == 6
+    share = estimates_of(outcome, [FIRST_FOUR], ["share"])["share"][0]
+    assert share.low < 4 / 6 < share.high
+
+
+def test_the_mean_of_texts_is_refused():
+    with pytest.raises(MetricError, match="the mean of column 'words': it holds text"):
+        overall(outcome_of(None, [0] * 6, **ANY), mean_spec("words"))
+
+
+def own(function: Callable[[pd.DataFrame], Any]) -> MetricSpec:
+    return MetricSpec("own", "python", function=function)
+
+
+def test_a_metric_of_ones_own_sees_the_rows_of_the_slice_only():
+    outcome = outcome_of(None, [0] * 6, **ANY)
+    (number,) = estimates_of(outcome, [FIRST_FOUR, LAST_TWO], [own(lambda frame: frame["cost"].max())]).values()
+    assert [(estimate.value, estimate.n) for estimate in number] == [(4, 4), (9, 2)]
+    (per_row,) = estimates_of(outcome, [FIRST_FOUR, LAST_TWO], [own(lambda frame: frame["latency"] * 2)]).values()
+    assert [(estimate.value, estimate.n) for estimate in per_row] == [(pytest.approx(16 / 3), 3), (16, 1)]
+    assert per_row[0].interval == "t"
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan"), float("inf")])
+def test_a_metric_of_ones_own_is_undefined_where_it_returns_no_finite_number(nothing):
+    outcome = outcome_of(None, [0] * 6, **ANY)
+    metric = own(lambda frame: 1.0 if len(frame) > 2 else nothing)
+    (estimates,) = estimates_of(outcome, [FIRST_FOUR, LAST_TWO, np.zeros(6, dtype=bool)], [metric]).values()
+    assert [estimate.value for estimate in estimates] == [1.0, None, None]
+    assert estimates[1].reason == "metric 'own' is undefined on the slice"
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        ([1.0, 2.0], "returned 2 values for 6 rows"),
+        (np.ones((6, 2)), "returned an array of 2 dimensions"),
+        ("good", "metric 'own' returned"),
+        ({"value": 1}, "metric 'own' returned"),
+        (["a", "b", "c", "d", "e", "f"], "metric 'own' returned"),
+    ],
+)
+def test_a_metric_of_ones_own_that_returns_something_else_is_an_error(returned, message):
+    outcome = outcome_of(None, [0] * 6, **ANY)
+    (result,) = results_of(outcome, [FIRST_FOUR], [own(lambda _frame: returned)]).values()
+    assert isinstance(result, MetricError)
+    assert message in str(result)
+
+
+def test_a_metric_of_ones_own_that_raises_is_an_error_that_names_it():
+    outcome = outcome_of(None, [0] * 6, **ANY)
+    with pytest.raises(MetricError, match="metric 'own' raised KeyError: 'no such column'"):
+        overall(outcome, own(lambda frame: frame["no such column"]))
+
+
+# --- the instances that count against a metric --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("metric", "better", "rows"),
+    [
+        # target           1    1    0    0    1    0
+        # score           .9   .3   .8   .6   .1   .2
+        ("accuracy", None, [4, 1, 2, 3]),  # wrong, the surest first
+        ("fpr", None, [2, 3]),
+        ("fnr", None, [4, 1]),
+        ("recall", None, [4, 1]),
+        ("specificity", None, [2, 3]),
+        ("precision", None, [2, 3]),
+        ("selection_rate", "lower", [0, 2, 3]),
+        ("f1", None, [4, 1, 2, 3]),
+        ("roc_auc", None, [4, 1, 2, 3]),
+        ("log_loss", None, [4, 2, 1, 3, 5, 0]),
+        ("brier", None, [4, 2, 1, 3, 5, 0]),
+    ],
+)
+def test_the_worst_rows_of_a_metric_are_those_that_count_against_it(metric, better, rows):
+    outcome = outcome_of("binary", [1, 1, 0, 0, 1, 0], score=[0.9, 0.3, 0.8, 0.6, 0.1, 0.2])
+    chosen = find_metric(MetricSpec(metric, metric, better=better), "binary", {})
+    everything = np.ones(6, dtype=bool)
+    assert worst_rows(chosen, outcome, everything, 10).tolist() == rows
+    assert worst_rows(chosen, outcome, everything, 2).tolist() == rows[:2]
+    even = np.arange(6) % 2 == 0
+    assert worst_rows(chosen, outcome, even, 10).tolist() == [row for row in rows if row % 2 == 0]
+
+
+@pytest.mark.parametrize(
+    ("metric", "better", "rows"),
+    [
+        ("mae", None, [3, 1, 2, 0]),
+        ("bias", None, [3, 1, 2, 0]),  # far off on either side is bad
+        ("mape", None, [3, 2]),  # targets that are zero do not count
+        ("median_ae", None, []),
+    ],
+)
+def test_the_worst_rows_of_a_regression_are_the_farthest_off(metric, better, rows):
+    outcome = outcome_of("regression", [0.0, 0.0, 4.0, 4.0], [0.0, 2.0, 3.0, -4.0])
+    chosen = find_metric(MetricSpec(metric, metric, better=better), "regression", {})
+    assert worst_rows(chosen, outcome, np.ones(4, dtype=bool), 10).tolist() == rows
+
+
+# --- targets and outputs side by side -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("target", "prediction", "positive"),
+    [
+        ([0, 1, 1], [0, 1, 0], None),
+        ([0, 1, 1], [0.0, 1.0, 0.0], None),
+        ([0, 1, 1], ["0", "1", "0"], None),
+        ([0, 1, 1], [False, True, False], None),
+        ([0.0, 1.0, 1.0], [0, 1, 0], 1),
+        (["0", "1", "1"], [0, 1, 0], 1),
+        ([False, True, True], [0, 1, 0], None),
+        ([False, True, True], [False, True, False], True),
+        ([False, True, True], ["False", "True", "False"], 1),
+        ([-1, 1, 1], [-1, 1, -1], None),
+        ([9, 10, 10], [9, 10, 9], None),  # 10 is the larger number, though not the larger text
+        (["ham", "spam", "spam"], ["ham", "spam", "ham"], None),
+        (["yes", "no", "no"], ["yes", "no", "yes"], "no"),
+    ],
+)
+def test_labels_are_matched_by_what_they_say_and_the_larger_is_positive(target, prediction, positive):
+    outcome = outcome_of("binary", target, prediction, positive=positive)
+    assert overall(outcome, "accuracy").value == pytest.approx(2 / 3)
+    assert overall(outcome, "recall").value == 0.5
+    assert overall(outcome, "precision").value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("threshold", "predicted"), [(0.5, [0, 1, 1, 1]), (0.51, [0, 0, 1, 1]), (0.75, [0, 0, 1, 1]), (0.76, [0, 0, 0, 1])]
+)
+def test_a_score_at_the_threshold_is_positive(threshold, predicted):
+    outcome = outcome_of("binary", [0, 1, 0, 1], score=[0.4, 0.5, 0.75, 1.0], threshold=threshold)
+    assert outcome.predicted.tolist() == predicted
+
+
+def test_bare_probabilities_of_a_callable_are_scores():
+    outcome = outcome_of("binary", [0, 1, 0, 1], [0.4, 0.5, 0.75, 1.0])
+    assert outcome.score.tolist() == [0.4, 0.5, 0.75, 1.0]
+    assert outcome.predicted.tolist() == [0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_without_labels_the_most_probable_class_is_the_output(task):
+    proba = {"b": [0.9, 0.2, 0.4], "a": [0.1, 0.8, 0.6]}
+    outcome = outcome_of(task, ["a", "a", "b"], proba=proba)
+    assert [outcome.classes[code] for code in outcome.predicted] == ["b", "a", "a"]
+    assert overall(outcome, "accuracy").value == pytest.approx(1 / 3)

@@ -1,0 +1,84 @@
+"""Putting harmless parts in place of wrong ones, so that the rest of a file can be checked in the same pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import ValidationError
+
+from pytest_behave.declare.schema import SuitePart
+from pytest_behave.declare.yaml_positions import Loc
+
+NAMELESS_SLICE, FAMILY, METADATA, MODEL = "isnull(_)", {"by": "_"}, "isnull(_)", "_:_"
+TOP = {"dataset": {"path": "_"}, "model": MODEL}
+
+
+def mended(data: dict[str, Any], mistakes: Iterable[Loc]) -> SuitePart | None:
+    """Return the suite with each wrong part replaced by one of the same name that no check objects to.
+
+    None if that cannot be done; then the file's other mistakes show once these are corrected.
+    """
+    copy = {key: dict(value) if isinstance(value, dict) else value for key, value in data.items()}
+    copy["expect"] = {
+        name: dict(value) for name, value in _mapping(copy.get("expect")).items() if isinstance(value, dict)
+    }
+    for key in ("metrics", "cases"):
+        copy[key] = list(copy[key]) if isinstance(copy.get(key), list) else []
+    for loc in mistakes:
+        if loc:
+            _mend(copy, loc)
+    copy["metrics"] = [item for item in copy["metrics"] if item is not None]
+    try:
+        return SuitePart.model_validate(copy)
+    except ValidationError:
+        return None
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _mend(copy: dict[str, Any], loc: Loc) -> None:
+    key = str(loc[0])
+    section: Any = copy.get(key)
+    name: Any = loc[1] if len(loc) > 1 else None
+    if key in ("slices", "metadata", "models", "expect") and name in _mapping(section):
+        _mend_named(key, section, loc)
+    elif key == "metrics" and isinstance(name, int):
+        section[name] = _named_metric(section[name])
+    elif key == "cases" and isinstance(name, int):
+        section[name] = _case(section[name], name)
+    elif key in TOP:
+        copy[key] = TOP[key]
+    else:
+        copy.pop(key, None)
+
+
+def _mend_named(key: str, section: dict[str, Any], loc: Loc) -> None:
+    name = str(loc[1])
+    if key == "expect":
+        _mend_expectation(section, loc)
+    elif key == "slices":
+        section[name] = FAMILY if "by" in _mapping(section[name]) else NAMELESS_SLICE
+    else:
+        section[name] = METADATA if key == "metadata" else MODEL
+
+
+def _named_metric(item: Any) -> Any:
+    metric = _mapping(item).get("name")
+    return {"name": metric, "mean": "_"} if isinstance(metric, str) else None
+
+
+def _case(item: Any, index: int) -> dict[str, Any]:
+    tags = _mapping(item).get("tags", [])
+    texts = tags if isinstance(tags, list) and all(isinstance(tag, str) for tag in tags) else []
+    return {"id": f"_{index}", "input": {"_": 0}, "expect": {"equals": 0}, "tags": texts}
+
+
+def _mend_expectation(section: dict[str, Any], loc: Loc) -> None:
+    name: Any = loc[1]
+    if len(loc) > 2:  # noqa: PLR2004 - expect, slice, metric
+        section[name].pop(loc[2], None)
+    else:
+        section.pop(name)
