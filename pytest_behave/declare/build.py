@@ -6,16 +6,16 @@ import itertools
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from string import Formatter
-from typing import Any, cast
+from typing import cast
 
 from pytest_behave.declare import schema
+from pytest_behave.declare.golden import build_cases
 from pytest_behave.declare.predicate import parse_expression, parse_predicate
-from pytest_behave.declare.yaml_positions import Document, Loc
+from pytest_behave.declare.problems import REFERENCE, Problems
+from pytest_behave.declare.yaml_positions import Loc
 from pytest_behave.errors import PredicateError, did_you_mean
 from pytest_behave.records import (
     Bounds,
-    Case,
     DatasetSpec,
     Expectation,
     Expr,
@@ -28,38 +28,10 @@ from pytest_behave.records import (
     Suite,
 )
 
-FORBIDDEN_IN_NAMES = re.compile(r"\[|\]|::|[\r\n]")
 RESERVED_SLICES = ("overall", "cases", "*")
-MOST_CASES = 10_000
-REFERENCE = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
 MODEL_KINDS = ("python", "predictions", "column", "estimator", "plugin")
 METADATA_KINDS = ("expression", "column", "python")
 OF_A_CLASS = re.compile(r"^(recall|precision) of (.+)$")
-
-
-class Problems:
-    """Sentences about one document, each with its place."""
-
-    def __init__(self, document: Document) -> None:
-        self.document = document
-        self.sentences: list[str] = []
-
-    def at_key(self, loc: Loc, sentence: str) -> None:
-        """Add a problem at a key."""
-        self.sentences.append(f"{self.document.key_place(loc)}: {sentence}")
-
-    def at_value(self, loc: Loc, sentence: str) -> None:
-        """Add a problem at a value."""
-        self.sentences.append(f"{self.document.value_place(loc)}: {sentence}")
-
-    def in_order(self) -> list[str]:
-        """Return all sentences, those of the YAML itself among them, in the order of the file."""
-
-        def by_place(sentence: str) -> tuple[str, int, int]:
-            match = re.match(r"^(.*?):(\d+):(\d+): ", sentence)
-            return (match[1], int(match[2]), int(match[3])) if match else (sentence, 0, 0)
-
-        return sorted(dict.fromkeys([*self.document.problems, *self.sentences]), key=by_place)
 
 
 def build_suite(part: schema.SuitePart, path: Path, problems: Problems, known_metrics: frozenset[str]) -> Suite:
@@ -84,7 +56,7 @@ class _Builder:
         slices = tuple(self._slice(name, value) for name, value in part.slices.items())
         metrics = tuple(self._metric(index, value) for index, value in enumerate(part.metrics))
         name = part.suite or self.path.name.removesuffix(".yaml").removesuffix(".yml").removesuffix(".behave")
-        self._check_name(("suite",), name)
+        self.problems.check_name(("suite",), name)
         return Suite(
             name=name,
             path=self.path,
@@ -97,16 +69,12 @@ class _Builder:
             slices=slices,
             metrics=metrics,
             expectations=self._expectations(slices, metrics),
-            cases=self._cases(),
+            cases=build_cases(part.cases, self.problems),
             tag_expectations=self._tag_expectations(),
             python=part.python,
         )
 
     # -- small checks
-
-    def _check_name(self, loc: Loc, name: str) -> None:
-        if FORBIDDEN_IN_NAMES.search(name) or not name.strip():
-            self.problems.at_key(loc, f"the name {name!r} may not be empty or hold '[', ']', '::' or a line break")
 
     def _parse(self, loc: Loc, source: str, parse: Callable[[str], Expr] = parse_predicate) -> Expr | None:
         try:
@@ -114,11 +82,6 @@ class _Builder:
         except PredicateError as error:
             self.problems.at_value(loc, str(error))
             return None
-
-    def _reference(self, loc: Loc, reference: str) -> str:
-        if not REFERENCE.match(reference):
-            self.problems.at_value(loc, f"{reference!r} is not module:function, such as my_model:predict")
-        return reference
 
     def _exactly_one(self, loc: Loc, part: object, names: Iterable[str]) -> str | None:
         given = [name for name in names if getattr(part, name) is not None]
@@ -213,7 +176,7 @@ class _Builder:
 
     def _metadata(self, name: str, value: str | schema.MetadataPart) -> MetadataSpec:
         loc: Loc = ("metadata", name)
-        self._check_name(loc, name)
+        self.problems.check_name(loc, name)
         place = self.problems.document.value_place(loc)
         if isinstance(value, str):
             return MetadataSpec(name, self._parse(loc, value, parse_expression), place=place)
@@ -231,14 +194,14 @@ class _Builder:
             column=value.column,
             edges=self._rising(loc, value.edges),
             quantiles=value.quantiles,
-            python=self._reference((*loc, "python"), value.python) if value.python else None,
+            python=self.problems.check_reference((*loc, "python"), value.python) if value.python else None,
             stage=stage,
             place=place,
         )
 
     def _slice(self, name: str, value: str | list[str] | schema.SlicePart) -> SliceSpec:
         loc: Loc = ("slices", name)
-        self._check_name(loc, name)
+        self.problems.check_name(loc, name)
         if name in RESERVED_SLICES:
             self.problems.at_key(loc, f"{name!r} is a name of the format itself: choose another")
         place = self.problems.document.key_place(loc)
@@ -253,7 +216,7 @@ class _Builder:
         return SliceSpec(
             name=name,
             predicate=self._parse((*loc, "where"), value.where) if value.where else None,
-            ids=tuple(_id_text(id_) for id_ in value.ids or ()),
+            ids=tuple(schema.scalar_text(id_) for id_ in value.ids or ()),
             by=tuple(value.by or ()),
             edges=self._rising(loc, value.edges),
             quantiles=value.quantiles,
@@ -288,7 +251,7 @@ class _Builder:
         if isinstance(value, str):
             self._check_metric(loc, value)
             return MetricSpec(value, value, place=place)
-        self._check_name((*loc, "name"), value.name)
+        self.problems.check_name((*loc, "name"), value.name)
         kind = self._exactly_one(loc, value, ("metric", "python", "mean", "rate"))
         if kind == "metric":
             self._check_metric((*loc, "metric"), str(value.metric))
@@ -302,7 +265,7 @@ class _Builder:
             metric=str(value.metric) if kind == "metric" else str(kind),
             parameters=parameters,
             predicate=self._parse((*loc, "rate"), value.rate) if value.rate else None,
-            python=self._reference((*loc, "python"), value.python) if value.python else None,
+            python=self.problems.check_reference((*loc, "python"), value.python) if value.python else None,
             better=value.better,
             place=place,
         )
@@ -382,101 +345,3 @@ class _Builder:
             bounds = self._bounds((*loc, "pass_rate"), expected.pass_rate)
             result.append(Expectation(f"cases={tag}", "pass_rate", bounds))
         return tuple(result)
-
-    # -- cases
-
-    def _cases(self) -> tuple[Case, ...]:
-        cases: list[Case] = []
-        seen: dict[str, Loc] = {}
-        for index, part in enumerate(self.part.cases):
-            if isinstance(part, schema.IncludePart):
-                self.problems.at_value(("cases", index), "`include` cannot stand in an included file")
-                continue
-            loc: Loc = ("cases", index)
-            self._check_name((*loc, "id"), part.id)
-            for case in self._filled(loc, part) if part.template is not None else [self._case(loc, part)]:
-                if case.id in seen:
-                    first = self.problems.document.key_place(seen[case.id])
-                    self.problems.at_key(loc, f"the case id {case.id!r} is used twice, first in line {first.line}")
-                seen[case.id] = loc
-                cases.append(case)
-        return tuple(cases)
-
-    def _case(self, loc: Loc, part: schema.CasePart) -> Case:
-        if part.fill:
-            self.problems.at_key((*loc, "fill"), "`fill` needs a `template`")
-        if not part.input:
-            self.problems.at_key(loc, f"the case {part.id!r} needs an `input`")
-        return Case(part.id, part.input, self._checks(loc, part), tuple(part.tags), self._case_place(loc))
-
-    def _case_place(self, loc: Loc) -> Any:
-        return self.problems.document.value_place(loc)
-
-    def _checks(self, loc: Loc, part: schema.CasePart) -> tuple[tuple[str, Any], ...]:
-        given = [name for name in schema.ChecksPart.model_fields if name in part.expect.model_fields_set]
-        if not given:
-            self.problems.at_key((*loc, "expect"), f"the case {part.id!r} checks nothing")
-        for name in ("matches", "not_matches"):
-            pattern = getattr(part.expect, name)
-            if pattern is not None:
-                self._check_pattern((*loc, "expect", name), pattern)
-        if part.expect.python is not None:
-            self._reference((*loc, "expect", "python"), part.expect.python)
-        return tuple((name.rstrip("_"), _plain(getattr(part.expect, name))) for name in given)
-
-    def _check_pattern(self, loc: Loc, pattern: str) -> None:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            self.problems.at_value(loc, f"the regular expression is wrong: {error}")
-
-    def _filled(self, loc: Loc, part: schema.CasePart) -> list[Case]:
-        template = {"text": part.template} if isinstance(part.template, str) else dict(part.template or {})
-        try:
-            wanted = {
-                name for text in template.values() for _, name, _, _ in Formatter().parse(text) if name is not None
-            }
-        except ValueError as error:
-            self.problems.at_value((*loc, "template"), f"the template is wrong: {error}")
-            return []
-        if wanted != set(part.fill):
-            odd = sorted(wanted ^ set(part.fill))
-            self.problems.at_key(
-                loc, f"template and fill must name the same things; only one of them has {', '.join(map(repr, odd))}"
-            )
-            return []
-        count = 1
-        for values in part.fill.values():
-            count *= len(values)
-        if not 1 <= count <= MOST_CASES:
-            self.problems.at_key(
-                (*loc, "fill"), f"the template makes {count:,} cases (from 1 to {MOST_CASES:,} are allowed)"
-            )
-            return []
-        return self._product(loc, part, template, count)
-
-    def _product(self, loc: Loc, part: schema.CasePart, template: dict[str, str], count: int) -> list[Case]:
-        checks, place, digits = self._checks(loc, part), self._case_place(loc), len(str(count))
-        cases = []
-        for number, values in enumerate(itertools.product(*part.fill.values()), start=1):
-            filled = dict(zip(part.fill, (_id_text(value) for value in values), strict=True))
-            texts = {column: _fill(text, filled) for column, text in template.items()}
-            case_id = f"{part.id}-{number:0{digits}d}"
-            cases.append(Case(case_id, {**part.input, **texts}, checks, tuple(part.tags), place))
-        return cases
-
-
-def _fill(text: str, values: dict[str, str]) -> str:
-    # not str.format: a template's {a.b} must not reach attributes
-    pieces = [literal + (values[name] if name is not None else "") for literal, name, _, _ in Formatter().parse(text)]
-    return "".join(pieces)
-
-
-def _id_text(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def _plain(value: Any) -> Any:
-    return value.model_dump(exclude_none=True) if isinstance(value, schema.Part) else value

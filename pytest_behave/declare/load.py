@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from pytest_behave.declare.build import Problems, build_suite
+from pytest_behave.declare.build import build_suite
 from pytest_behave.declare.mend import mended
+from pytest_behave.declare.problems import Problems
 from pytest_behave.declare.schema import SuitePart
 from pytest_behave.declare.yaml_positions import Document, Loc, read_yaml
 from pytest_behave.errors import SuiteError, did_you_mean

@@ -36,6 +36,11 @@ Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_as_float)
 Scalar = Annotated[Any, BeforeValidator(_as_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})]
 
 
+def scalar_text(value: Any) -> str:
+    """Return an id or a filling as text; 1.0 is "1"."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
