@@ -71,9 +71,7 @@ def _check_pattern(problems: Problems, loc: Loc, pattern: str) -> None:
 def _filled(problems: Problems, loc: Loc, part: schema.CasePart) -> list[Case]:
     template = {"text": part.template} if isinstance(part.template, str) else dict(part.template or {})
     try:
-        wanted = {
-            name for text in template.values() for _, name, _, _ in Formatter().parse(text) if name is not None
-        }
+        wanted = {name for text in template.values() for _, name, _, _ in Formatter().parse(text) if name is not None}
     except ValueError as error:
         problems.at_value((*loc, "template"), f"the template is wrong: {error}")
         return []
@@ -85,9 +83,7 @@ def _filled(problems: Problems, loc: Loc, part: schema.CasePart) -> list[Case]:
         return []
     count = math.prod(len(values) for values in part.fill.values())
     if not 1 <= count <= MOST_CASES:
-        problems.at_key(
-            (*loc, "fill"), f"the template makes {count:,} cases (from 1 to {MOST_CASES:,} are allowed)"
-        )
+        problems.at_key((*loc, "fill"), f"the template makes {count:,} cases (from 1 to {MOST_CASES:,} are allowed)")
         return []
     return _product(problems, loc, part, template, count)
 
@@ -103,11 +99,10 @@ def _product(problems: Problems, loc: Loc, part: schema.CasePart, template: dict
     return cases
 
 
-
 def _fill(text: str, values: dict[str, str]) -> str:
-# not str.format: a template's {a.b} must not reach attributes
-pieces = [literal + (values[name] if name is not None else "") for literal, name, _, _ in Formatter().parse(text)]
-return "".join(pieces)
+    # not str.format: a template's {a.b} must not reach attributes
+    pieces = [literal + (values[name] if name is not None else "") for literal, name, _, _ in Formatter().parse(text)]
+    return "".join(pieces)
 
 
 def _plain(value: Any) -> Any:
