@@ -5,6 +5,7 @@ The plugin proper (``session``) is imported and registered only with ``--behave`
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,10 +74,20 @@ def is_active(config: pytest.Config) -> bool:
     return bool(config.getoption("behave") or config.getini("behave"))
 
 
-def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> None:
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Refuse a suite that was named on the command line without --behave, instead of silently running nothing."""
     if file_path.name.endswith(SUFFIXES) and not is_active(parent.config) and parent.session.isinitpath(file_path):
-        raise pytest.UsageError(f"{file_path.name}: {INACTIVE}")
+        refused: pytest.Collector = InactiveSuite.from_parent(parent, path=file_path)
+        return refused
+    return None
+
+
+class InactiveSuite(pytest.File):
+    """A suite that was asked for by name without --behave."""
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """Say what is missing."""
+        raise self.CollectError(f"{self.path.name}: {INACTIVE}")
 
 
 @pytest.fixture(scope="session")

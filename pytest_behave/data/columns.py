@@ -9,11 +9,14 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
+from pytest_behave.data.dates import NOTHING, UNIT, dates_of_series, dates_of_values
 from pytest_behave.records import Column, Kind
+
+LARGEST = 10**308  # above it an integer is no double, and arithmetic ends
 
 
 def column_of(series: pd.Series) -> Column:
-    """Return the series as a Column: number (int64 or float64), bool, text, date (wall-clock), mixed or empty."""
+    """Return the series as a Column: number (int64, float64, or object for exact large ones), bool, text, date (wall-clock), mixed or empty."""
     dtype = series.dtype
     missing = series.isna().to_numpy(dtype=bool)
     if missing.all():
@@ -27,7 +30,7 @@ def column_of(series: pd.Series) -> Column:
     if pd.api.types.is_float_dtype(dtype):
         return Column("number", series.to_numpy(dtype=np.float64, na_value=np.nan), missing)
     if pd.api.types.is_datetime64_any_dtype(dtype):
-        return Column("date", _wall_clock(series), missing)
+        return Column("date", dates_of_series(series), missing)
     return _object_column(series.astype(object), missing)
 
 
@@ -48,14 +51,9 @@ def _canonical(value: object) -> str:
 
 def _integer_column(series: pd.Series, missing: np.ndarray) -> Column:
     filled = series.fillna(0) if missing.any() else series
-    if series.dtype.name.lower() == "uint64" and int(filled.max()) >= 2**63:
-        return Column("number", filled.to_numpy(dtype=np.float64), missing)
+    if series.dtype.name.lower().startswith("uint64") and int(filled.max()) >= 2**63:
+        return Column("number", filled.to_numpy().astype(object), missing)
     return Column("number", filled.to_numpy(dtype=np.int64), missing)
-
-
-def _wall_clock(series: pd.Series) -> np.ndarray:
-    local = series.dt.tz_localize(None) if getattr(series.dtype, "tz", None) is not None else series
-    return local.to_numpy(dtype="datetime64[ns]")
 
 
 def _kind_of_value(value: object) -> Kind:
@@ -76,15 +74,16 @@ def _object_column(series: pd.Series, missing: np.ndarray) -> Column:
     values = np.full(len(series), None, dtype=object)
     values[~missing] = present.to_numpy(dtype=object)
     kind = kinds.pop() if len(kinds) == 1 else "mixed"
+    if kind == "number" and any(isinstance(value, int) and abs(value) > LARGEST for value in present):
+        kind = "mixed"
     if kind == "bool":
         return Column("bool", np.where(missing, False, values).astype(bool), missing)
     if kind == "number":
         return _number_column(values, missing)
     if kind == "date":
-        stamps = pd.to_datetime(pd.Series(values[~missing]), utc=True).dt.tz_localize(None)
-        whole = np.full(len(series), np.datetime64("NaT", "ns"), dtype="datetime64[ns]")
-        whole[~missing] = stamps.to_numpy(dtype="datetime64[ns]")
-        return Column("date", whole, missing)
+        dates = np.full(len(series), NOTHING, dtype=UNIT)
+        dates[~missing] = dates_of_values(values[~missing])
+        return Column("date", dates, missing)
     return Column(kind, values, missing)
 
 
@@ -94,8 +93,10 @@ def _one_per_type(present: pd.Series) -> list[object]:
 
 def _number_column(values: np.ndarray, missing: np.ndarray) -> Column:
     present = values[~missing]
-    whole = all(isinstance(value, (int, np.integer)) and -(2**63) <= value < 2**63 for value in present)
-    dtype = np.int64 if whole else np.float64
-    result = np.zeros(len(values), dtype=dtype)
+    whole = [value for value in present if isinstance(value, (int, np.integer))]
+    fits = all(-(2**63) <= value < 2**63 for value in whole)
+    exact = all(-(2**53) <= value <= 2**53 for value in whole)
+    dtype: type = np.int64 if fits and len(whole) == len(present) else np.float64 if exact else object
+    result: np.ndarray = np.zeros(len(values), dtype=dtype)
     result[~missing] = present.astype(dtype)
     return Column("number", result, missing)

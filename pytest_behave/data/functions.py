@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pytest_behave.data import images
+from pytest_behave.data.dates import NOTHING, PARTS, UNIT, parse_iso
 from pytest_behave.errors import PredicateError
 from pytest_behave.records import Column, Kind
 
@@ -25,7 +26,7 @@ def call_function(name: str, shown: str, column: Column, literals: Sequence[Any]
     if name in TEXT_FUNCTIONS:
         kind, function = TEXT_FUNCTIONS[name]
         return _per_text(name, shown, column, kind, partial(function, *literals))
-    if name in DATE_PARTS:
+    if name in PARTS:
         return _date_part(name, shown, column)
     if name in images.MEASURES:
         return images.image_column(name, shown, column, folder)
@@ -111,34 +112,22 @@ def _quantile(shown: str, column: Column, share: float) -> Column:
 
 # --- dates --------------------------------------------------------------------------------------------------------
 
-DATE_PARTS: dict[str, str] = {"year": "year", "month": "month", "weekday": "dayofweek", "hour": "hour"}
-
 
 def as_dates(name: str, shown: str, column: Column) -> np.ndarray:
-    """Return datetime64[ns] values of a date column, or of a text column that holds ISO dates."""
+    """Return datetime64[us] values of a date column, or of a text column that holds ISO dates."""
     if column.kind == "date":
         return column.values
     if column.kind != "text":
         raise PredicateError(f"{name}() takes dates, but {shown} holds none")
-    present = pd.Series(column.values[~column.missing], dtype=object)
-    stamps = np.full(len(column.values), np.datetime64("NaT", "ns"), dtype="datetime64[ns]")
-    parsed = _parsed_dates(present)
-    wrong = parsed.isna()
-    if wrong.any():
-        example = present[wrong].iloc[0]
-        raise PredicateError(
-            f"{name}() takes dates, but {shown} holds {str(example)[:40]!r}: write dates as 2027-01-31"
-        )
-    stamps[~column.missing] = parsed.to_numpy(dtype="datetime64[ns]")
-    return stamps
-
-
-def _parsed_dates(texts: pd.Series) -> pd.Series:
-    parsed = pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True)
-    return parsed.dt.tz_localize(None)
+    codes, texts = pd.factorize(column.values)
+    dates = np.array([*(parse_iso(text) for text in texts), NOTHING], dtype=UNIT)
+    wrong = np.flatnonzero(np.isnat(dates[:-1]))
+    if len(wrong):
+        example = texts[wrong[0]]
+        raise PredicateError(f"{name}() takes dates, but {shown} holds {example[:40]!r}: write dates as 2027-01-31")
+    return dates[codes]
 
 
 def _date_part(name: str, shown: str, column: Column) -> Column:
-    stamps = pd.DatetimeIndex(as_dates(name, shown, column))
-    part = getattr(stamps, DATE_PARTS[name]).to_numpy()
-    return Column("number", np.where(column.missing, 0, part).astype(np.int64), column.missing)
+    part = PARTS[name](as_dates(name, shown, column))
+    return Column("number", np.where(column.missing, 0, part), column.missing)

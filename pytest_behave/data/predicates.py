@@ -6,6 +6,7 @@ per Evaluator, however many slices share it.
 
 from __future__ import annotations
 
+import datetime as dt
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from pytest_behave.data.columns import column_of
+from pytest_behave.data.dates import UNIT, dates_of_values, parse_iso
 from pytest_behave.data.functions import call_function
 from pytest_behave.errors import PredicateError, did_you_mean
 from pytest_behave.records import (
@@ -74,7 +76,10 @@ class Evaluator:
     def truth(self, expression: Expr) -> Truth:
         """Return where the condition is true and where unknown; raises PredicateError if it is not a condition."""
         if expression not in self._truths:
-            self._truths[expression] = self._truth(expression)
+            truth = self._truth(expression)
+            for array in truth:
+                array.flags.writeable = False  # it is shared by every slice that names it
+            self._truths[expression] = truth
         return self._truths[expression]
 
     def column(self, expression: Expr) -> Column:
@@ -291,12 +296,11 @@ def _a(kind: str) -> str:
 
 
 def _ordered(symbol: str, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    if one.dtype.kind == other.dtype.kind or "O" in (one.dtype.kind, other.dtype.kind):
-        return np.asarray(COMPARE[symbol](one, other), dtype=bool)
     if {one.dtype.kind, other.dtype.kind} == {"i", "f"} and _beyond_double(one, other):
         # numpy would round the integers to doubles; Python compares exactly
-        return np.asarray(COMPARE[symbol](one.astype(object), other.astype(object)), dtype=bool)
-    return np.asarray(COMPARE[symbol](one, other), dtype=bool)
+        one, other = one.astype(object), other.astype(object)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(COMPARE[symbol](one, other), dtype=bool)
 
 
 def _beyond_double(one: np.ndarray, other: np.ndarray) -> bool:
@@ -305,12 +309,14 @@ def _beyond_double(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _typed_value(value: object) -> tuple[str, object]:
-    if isinstance(value, (bool, int, float, np.number, np.bool_)):
+    if isinstance(value, np.generic) and not isinstance(value, np.datetime64):
+        value = value.item()  # a numpy double would round the integer it is compared with
+    if isinstance(value, (int, float)):
         return "number", value
     if isinstance(value, str):
         return "text", value
-    if isinstance(value, (pd.Timestamp, np.datetime64)):
-        return "date", pd.Timestamp(value)
+    if isinstance(value, (dt.date, np.datetime64)):
+        return "date", dates_of_values(np.array([value], dtype=object))[0]
     return type(value).__name__, value
 
 
@@ -328,11 +334,7 @@ def _constant_column(value: object, size: int) -> Column:
 
 
 def _as_date(literal: Constant, column: Column) -> Column:
-    try:
-        stamp = pd.Timestamp(str(literal.value))
-    except (ValueError, OverflowError):
-        stamp = pd.NaT
-    if stamp is pd.NaT:
+    date = parse_iso(str(literal.value))
+    if np.isnat(date):
         raise PredicateError(f"{literal.value!r} is not a date: write it as 2027-01-31 or 2027-01-31 12:30")
-    stamp = stamp.tz_localize(None) if stamp.tzinfo else stamp
-    return Column("date", np.full(len(column.values), stamp.to_datetime64(), dtype="datetime64[ns]"), column.missing)
+    return Column("date", np.broadcast_to(np.array(date, dtype=UNIT), len(column.values)), column.missing)

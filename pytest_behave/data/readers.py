@@ -33,10 +33,7 @@ def read_dataset(spec: DatasetSpec, load: Callable[[str], Any], plugin: ReadPlug
                 raise
             raise DataError(f"{spec.source} failed: {type(error).__name__}: {error}") from error
     parts = [read_table(path, spec) for path in files_of(spec.source)]
-    frame = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
-    if frame.empty:
-        raise DataError(f"{spec.source} holds no rows")
-    return frame
+    return _checked_frame(parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True), spec.source)
 
 
 def is_reference(source: str) -> bool:
@@ -117,7 +114,10 @@ def _format_of(path: Path) -> str:
 
 def _checked_frame(frame: Any, source: str) -> pd.DataFrame:
     if not isinstance(frame, pd.DataFrame):
-        raise DataError(f"{source} returned {type(frame).__name__}, not a pandas DataFrame")
+        raise DataError(f"{source} gives {type(frame).__name__}, not a pandas DataFrame")
     if frame.empty:
-        raise DataError(f"{source} returned no rows")
-    return frame.reset_index(drop=True)
+        raise DataError(f"{source} holds no rows")
+    names = pd.Index([str(name) for name in frame.columns])
+    if names.has_duplicates:
+        raise DataError(f"{source} has more than one column {names[names.duplicated()][0]!r}")
+    return frame.set_axis(names, axis=1).reset_index(drop=True)

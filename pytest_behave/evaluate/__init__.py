@@ -7,10 +7,10 @@ from pathlib import Path
 from pytest_behave.declare.load import load_suite
 from pytest_behave.evaluate.extensions import Extensions
 from pytest_behave.evaluate.prepare import Prepared, known_metric_names, prepare
-from pytest_behave.evaluate.run import run_suite
+from pytest_behave.evaluate.run import pick_model, run_suite
 from pytest_behave.records import Suite, SuiteRun
 
-__all__ = ["Extensions", "Prepared", "evaluate", "prepare", "prepare_file", "run_suite"]
+__all__ = ["Extensions", "Prepared", "evaluate", "pick_model", "prepare", "prepare_file", "run_suite"]
 
 
 def prepare_file(path: Path, extensions: Extensions | None = None) -> Prepared:

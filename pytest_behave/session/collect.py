@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_behave.errors import BehaveError, SuiteError
-from pytest_behave.evaluate import Prepared, prepare_file
+from pytest_behave.evaluate import Prepared, pick_model, prepare_file
 from pytest_behave.plugin import BehaveWarning
 from pytest_behave.records import Behavior, CaseResult, Place, SuiteRun
 from pytest_behave.report.lines import behavior_sentence, case_section, case_sentence, instance_section
@@ -39,6 +39,7 @@ class SuiteFile(pytest.File):
         runner = self.config.stash[RUNNER]
         try:
             self.prepared = prepare_file(self.path, runner.extensions(self.path))
+            pick_model(self.prepared, self.config.getoption("behave_model"))
         except SuiteError as error:
             raise self.CollectError(runner.shown(str(error))) from None
         except BehaveError as error:

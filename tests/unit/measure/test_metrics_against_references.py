@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from pytest_behave.records import Outcome
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=60)
+STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=40)
 
 
 class Rows(NamedTuple):
@@ -418,7 +418,7 @@ def text_data(draw: st.DrawFn) -> tuple[Outcome, Rows, list[np.ndarray]]:
     return outcome_of("text", rows.target, rows.predicted), rows, slices_of(random, rows)
 
 
-@settings(STEADY, max_examples=40)
+@settings(STEADY, max_examples=30)
 @given(text_data())
 def test_text_metrics_equal_jiwer_rouge_score_and_sacrebleu_on_every_slice(data):
     check_against(TEXT, *data)

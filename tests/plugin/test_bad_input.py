@@ -1,0 +1,274 @@
+"""Every mistake gets one sentence with place and remedy. The table is also docs/reference/errors.md."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.conftest import SUITE
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "errors.md"
+COLLECTION, FAILED, USAGE = pytest.ExitCode.INTERRUPTED, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.USAGE_ERROR
+
+
+class Mistake(NamedTuple):
+    """What a user wrote and what they read then."""
+
+    what: str
+    changed: dict[str, str]
+    message: str
+    code: pytest.ExitCode = COLLECTION
+    arguments: tuple[str, ...] = ()
+    files: dict[str, str] = {}  # noqa: RUF012 - a constant of the table
+
+
+MODEL = "model: {column: guess, as: prediction}"
+DATASET = "dataset: {path: rows.csv, id: id, target: target}"
+GROUP = "  group: {by: group}"
+EXPECT = "  overall: {accuracy: {min: 0.5}}"
+
+MISTAKES = [
+    Mistake(
+        "misspelt key",
+        {DATASET: DATASET.replace("dataset", "datset")},
+        "s.behave.yaml:1:1: unknown key 'datset' - did you mean 'dataset'?",
+    ),
+    Mistake(
+        "misspelt bound",
+        {EXPECT: "  overall: {accuracy: {mim: 0.5}}"},
+        "s.behave.yaml:7:24: unknown key 'mim' - did you mean 'min'?",
+    ),
+    Mistake(
+        "number expected",
+        {EXPECT: "  overall: {accuracy: {min: high}}"},
+        "s.behave.yaml:7:29: expect.overall.accuracy.min must be a number, not 'high'",
+    ),
+    Mistake(
+        "duplicate key",
+        {GROUP: "  group: {by: group}\n  group: age > 3"},
+        "s.behave.yaml:5:3: duplicate key 'group', first used in line 4",
+    ),
+    Mistake("not YAML", {GROUP: "  group: {by: group"}, "s.behave.yaml:5:8: this is not YAML: did not find expected"),
+    Mistake(
+        "unknown slice",
+        {EXPECT: "  overal: {accuracy: {min: 0.5}}"},
+        "s.behave.yaml:7:3: unknown slice 'overal' - did you mean 'overall'?",
+    ),
+    Mistake(
+        "unknown member of a family",
+        {EXPECT: "  group=aa: {accuracy: {min: 0.5}}"},
+        "s.behave.yaml:7:14: there is no slice 'group=aa' - did you mean 'group=a'?",
+    ),
+    Mistake(
+        "unknown metric",
+        {"metrics: [accuracy]": "metrics: [acuracy]", "{accuracy:": "{acuracy:"},
+        "s.behave.yaml:5:11: unknown metric 'acuracy' - did you mean 'accuracy'?",
+    ),
+    Mistake(
+        "metric of another task",
+        {"metrics: [accuracy]": "metrics: [mae]", "{accuracy:": "{mae:"},
+        "s.behave.yaml:5:11: metric 'mae' is for regression tasks, but the task is binary",
+    ),
+    Mistake(
+        "gap without a family",
+        {EXPECT: "  overall: {accuracy: {max_gap: 0.5}}"},
+        "s.behave.yaml:7:24: `max_gap` needs a family (a slice with `by:`)",
+    ),
+    Mistake(
+        "syntax of a predicate",
+        {GROUP: "  group: age <"},
+        "s.behave.yaml:4:10: 'age <' is not an expression: invalid syntax",
+    ),
+    Mistake(
+        "unknown column",
+        {GROUP: "  group: agee < 30"},
+        "s.behave.yaml:4:3: slice 'group': there is no column 'agee' - did you mean 'age'?",
+    ),
+    Mistake(
+        "unknown value",
+        {GROUP: "  group: group == 'A'"},
+        "s.behave.yaml:4:3: slice 'group': column 'group' never is 'A' - did you mean 'a'?",
+    ),
+    Mistake(
+        "text compared with a number",
+        {GROUP: "  group: age == '20'"},
+        "s.behave.yaml:4:3: slice 'group': column 'age' is a number and the text '20' is text: == cannot compare them",
+    ),
+    Mistake(
+        "unknown function",
+        {GROUP: "  group: contain(text, 'good')"},
+        "s.behave.yaml:4:10: \"contain(text, 'good')\" calls an unknown function 'contain' - did you mean 'contains'?",
+    ),
+    Mistake(
+        "code in a predicate",
+        {GROUP: "  group: __import__('os').system('true')"},
+        "s.behave.yaml:4:10: \"__import__('os').system('true')\" cannot be used as an expression: ",
+    ),
+    Mistake(
+        "slice without instances", {GROUP: "  group: age > 99"}, "s.behave.yaml:4:3: slice 'group': selects no instance"
+    ),
+    Mistake(
+        "dataset file missing",
+        {"rows.csv": "row.csv"},
+        "s.behave.yaml:1:17: there is no file row.csv - did you mean 'rows.csv'?",
+    ),
+    Mistake(
+        "id not unique",
+        {"id: id": "id: group"},
+        "s.behave.yaml:1:17: dataset.id: group is not unique, 8 rows share an id (for example a, b)",
+    ),
+    Mistake("id missing", {"id: id": "id: age"}, "s.behave.yaml:1:17: dataset.id: 1 rows have no age (rows 6, ...)"),
+    Mistake(
+        "target missing",
+        {"target: target": "target: age"},
+        "s.behave.yaml:1:17: dataset.target: 'age' is missing for 1 instances (for example 6): leave them out with `where: not isnull(age)`",
+    ),
+    Mistake(
+        "model module missing",
+        {MODEL: "model: modle:predict"},
+        "there is no module 'modle' - did you mean 'model'?",
+        FAILED,
+        files={"model.py": "def predict(df): return df['guess']\n"},
+    ),
+    Mistake(
+        "model raises",
+        {MODEL: "model: model:predict"},
+        "model 'model:predict', batch 1 of 1, starting with instance '1', raised KeyError: 'nothing'",
+        FAILED,
+        files={"model.py": "def predict(df): return df['nothing']\n"},
+    ),
+    Mistake(
+        "model returns too few outputs",
+        {MODEL: "model: model:predict"},
+        "model 'model:predict', batch 1 of 1, returned 3 outputs for 8 instances (the first is '1')",
+        FAILED,
+        files={"model.py": "def predict(df): return [1, 0, 1]\n"},
+    ),
+    Mistake(
+        "model returns NaN",
+        {MODEL: "model: model:predict"},
+        "model 'model:predict', batch 1 of 1, returned no prediction (NaN or None) for 1 instances, the first is '6'",
+        FAILED,
+        files={"model.py": "def predict(df): return df['age']\n"},
+    ),
+    Mistake(
+        "ids missing from a predictions file",
+        {MODEL: "model: {predictions: p.csv, prediction: y}"},
+        "p.csv lacks 6 of 8 ids (for example 3, 4, 5)",
+        FAILED,
+        files={"p.csv": "id,y\n1,1\n2,0\n"},
+    ),
+    Mistake(
+        "pickle not allowed",
+        {MODEL: "model: {estimator: m.joblib}"},
+        "m.joblib is a pickle, which can run any code when it is loaded: add `allow_pickle: true` if you trust it, or save the estimator as .skops",
+        FAILED,
+        files={"m.joblib": "x"},
+    ),
+    Mistake(
+        "case checks nothing",
+        {EXPECT: EXPECT + "\ncases:\n  - {id: a, input: {guess: 1}, expect: {}}"},
+        "s.behave.yaml:9:32: the case 'a' checks nothing",
+    ),
+    Mistake(
+        "template too large",
+        {
+            EXPECT: EXPECT
+            + "\ncases:\n  - {id: a, template: '{n}{m}{k}', expect: {equals: 1}, fill: {n: ["
+            + ",".join(["1"] * 50)
+            + "], m: ["
+            + ",".join(["1"] * 50)
+            + "], k: [1, 2, 3, 4, 5]}}"
+        },
+        "the template makes 12,500 cases (from 1 to 10,000 are allowed)",
+    ),
+    Mistake(
+        "report of an unknown type",
+        {},
+        "--behave-report: unknown type 'jsn' (known: json, md)",
+        USAGE,
+        ("--behave-report=jsn:x",),
+    ),
+    Mistake(
+        "unknown model name",
+        {MODEL: "models: {old: {column: guess}, new: {column: target}}"},
+        "s.behave.yaml: there is no model 'nwe' - did you mean 'new'?",
+        COLLECTION,
+        ("--behave-model=nwe",),
+    ),
+]
+
+
+def suite_with(changed):
+    text = SUITE
+    for old, new in changed.items():
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.what)
+def test_a_mistake_gets_one_sentence(project, mistake):
+    project.write("s.behave.yaml", suite_with(mistake.changed))
+    for name, text in mistake.files.items():
+        project.write(name, text)
+    result = project.run(*mistake.arguments)
+    output = result.stdout.str() + result.stderr.str()
+    assert mistake.message in output
+    assert result.ret == mistake.code
+    assert "Traceback" not in output
+    assert str(project.path / "s.behave.yaml") not in output.replace(f"rootdir: {project.path}", "")
+
+
+def test_naming_a_suite_without_the_option_says_what_to_add(project):
+    project.write("s.behave.yaml", SUITE)
+    result = project.pytester.runpytest_inprocess("s.behave.yaml")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["s.behave.yaml: behavioral suites run only with --behave*"])
+
+
+def test_all_mistakes_of_a_file_are_reported_together(project):
+    project.write(
+        "s.behave.yaml",
+        """\
+        datset: {}
+        dataset: {path: rows.csv, idd: id, target: target}
+        model: {column: guess}
+        slices: {young: age <, old: {by: age, min_sze: 3}}
+        metrics: [acuracy]
+        expect: {overal: {acuracy: {min: 1}}}
+        """,
+    )
+    result = project.run()
+    lines = [line.removeprefix("E   ") for line in result.stdout.lines if "s.behave.yaml:" in line]
+    places = [line.split("s.behave.yaml:")[1].split(": ")[0] for line in lines]
+    assert [place for place in places if ":" in place] == ["1:1", "2:27", "4:17", "4:39", "5:11", "6:10"]
+
+
+def rendered():
+    lines = [
+        "# Messages",
+        "",
+        "What people get wrong, and the message that they read. Exit codes are pytest's: 1 some items failed, 2 a suite",
+        "could not be collected, 4 wrong options. The test that makes each of these mistakes writes this page.",
+        "",
+        "| mistake | message | exit code |",
+        "|---|---|---|",
+    ]
+    for mistake in MISTAKES:
+        message = mistake.message.replace("|", "\\|")
+        lines.append(f"| {mistake.what} | `` {message} `` | {int(mistake.code)} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_page_of_messages_is_this_table():
+    if os.environ.get("BEHAVE_WRITE_DOCS"):
+        PAGE.parent.mkdir(parents=True, exist_ok=True)
+        PAGE.write_text(rendered(), encoding="utf-8")
+    assert PAGE.read_text(encoding="utf-8") == rendered()
+    assert len(MISTAKES) >= 20
+    assert textwrap.dedent(SUITE) == SUITE
