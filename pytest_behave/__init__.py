@@ -12,7 +12,7 @@ _HOMES = {
     "model": "pytest_behave.decorators",
     "metadata": "pytest_behave.decorators",
     "metric": "pytest_behave.decorators",
-    "evaluate": "pytest_behave.evaluate",
+    "evaluate_suite": "pytest_behave.evaluate",
     "Metric": "pytest_behave.measure.metric",
     "Mean": "pytest_behave.measure.statistics",
     "Proportion": "pytest_behave.measure.statistics",

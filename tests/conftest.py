@@ -55,7 +55,8 @@ class Project:
 
     def run(self, *arguments):
         """Run pytest --behave in this process."""
-        return self.pytester.runpytest_inprocess("--behave", *arguments)
+        # hypothesis' own plugin takes a second to import, in every run
+        return self.pytester.runpytest_inprocess("-p", "no:hypothesispytest", "--behave", *arguments)
 
     def record(self, *arguments):
         """Run pytest --behave and return the run record."""

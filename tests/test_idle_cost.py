@@ -61,7 +61,7 @@ def test_public_names_are_a_tested_list():
         "Metric",
         "Proportion",
         "SuiteError",
-        "evaluate",
+        "evaluate_suite",
         "metadata",
         "metric",
         "model",

@@ -108,7 +108,8 @@ class Table:
         if self._outputs is None:
             raise PredicateError(f"{name!r} is known only after the model has run")
         if name not in self._outputs:
-            raise PredicateError(f"the model gives no {name!r}")
+            own = f"; for the dataset's own column write `{name}` in backticks" if name in self.frame.columns else ""
+            raise PredicateError(f"the model gives no {name!r}{own}")
         return self._outputs[name]
 
     def _derived(self, item: MetadataSpec) -> Column:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 from pytest_behave.declare.build import build_suite
 from pytest_behave.declare.mend import mended
 from pytest_behave.declare.problems import Problems
-from pytest_behave.declare.schema import SuitePart
+from pytest_behave.declare.schema import EditorSchema, SuitePart
 from pytest_behave.declare.yaml_positions import Document, Loc, read_yaml
 from pytest_behave.errors import SuiteError, did_you_mean
 from pytest_behave.records import Place, Suite
@@ -66,28 +67,18 @@ def _checked_suite(document: Document, path: Path, known_metrics: KnownMetrics) 
 
 def json_schema() -> str:
     """Return the JSON Schema (draft 7) of a suite file, for editors."""
-    schema = SuitePart.model_json_schema(ref_template="#/definitions/{model}")
-    schema["definitions"] = schema.pop("$defs")
-    schema["definitions"]["SlicePart"].setdefault("minProperties", 1)
-    titled = {
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "pytest-behave suite",
-        **{key: value for key, value in schema.items() if key != "title"},
-    }
-    return json.dumps(_without_titles(titled), indent=1) + "\n"
+    schema = SuitePart.model_json_schema(schema_generator=EditorSchema, ref_template="#/definitions/{model}")
+    definitions = schema.pop("$defs")
+    for part in definitions.values():
+        part.pop("title", None)
+    titled = {"$schema": "http://json-schema.org/draft-07/schema#", **schema, "title": "pytest-behave suite"}
+    text = json.dumps({**titled, "definitions": definitions}, indent=1)
+    return re.sub(r"\b([A-Z]\w+)Part\b", lambda name: _key_like(name[1]), text) + "\n"
 
 
-def _without_titles(node: Any, *, is_mapping_of_names: bool = False) -> Any:
-    """Drop the titles pydantic invents, which editors would show instead of the descriptions."""
-    if isinstance(node, list):
-        return [_without_titles(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    return {
-        key: _without_titles(value, is_mapping_of_names=key in ("properties", "definitions"))
-        for key, value in node.items()
-        if is_mapping_of_names or key not in ("title", "default") or value == "pytest-behave suite"
-    }
+def _key_like(name: str) -> str:
+    """Return the name of a part as editors show it: KnownFailure as known_failure."""
+    return re.sub(r"\B([A-Z])", r"_\1", name).lower()
 
 
 # --- several files ------------------------------------------------------------------------------------------------

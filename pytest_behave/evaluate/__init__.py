@@ -10,7 +10,7 @@ from pytest_behave.evaluate.prepare import Prepared, known_metric_names, prepare
 from pytest_behave.evaluate.run import pick_model, run_suite
 from pytest_behave.records import Suite, SuiteRun
 
-__all__ = ["Extensions", "Prepared", "evaluate", "pick_model", "prepare", "prepare_file", "run_suite"]
+__all__ = ["Extensions", "Prepared", "evaluate_suite", "pick_model", "prepare", "prepare_file", "run_suite"]
 
 
 def prepare_file(path: Path, extensions: Extensions | None = None) -> Prepared:
@@ -19,7 +19,7 @@ def prepare_file(path: Path, extensions: Extensions | None = None) -> Prepared:
     return prepare(load_suite(path, known_metric_names(extensions, path.parent)), extensions)
 
 
-def evaluate(suite: str | Path | Suite, *, model: str | None = None) -> SuiteRun:
+def evaluate_suite(suite: str | Path | Suite, *, model: str | None = None) -> SuiteRun:
     """Run a suite outside pytest, in a notebook for example, and return everything that was measured and judged.
 
     Raises SuiteError if the declaration or its data cannot be used as they are.

@@ -87,7 +87,7 @@ class Measured:
             prediction=prediction,
             positive=table.spec.positive,
             model=self.model,
-            column=lambda name: table.lookup(Name(name, quoted=name not in ("output", "score", "target"))),
+            column=lambda name: table.lookup(_name_of(name)),
             condition=lambda expression: tuple(table.evaluator.truth(expression)),  # type: ignore[arg-type,return-value]
             frame=table.full_frame,
         )
@@ -222,6 +222,11 @@ def _output_columns(outcome: Outcome, predictions: Predictions) -> dict[str, pd.
 
 def _became_score(outcome: Outcome, predictions: Predictions) -> bool:
     return predictions.score is None and outcome.score is not None and not predictions.proba
+
+
+def _name_of(text: str) -> Name:
+    """Return a column as a metric names it: in backticks it is the dataset's own, as in expressions."""
+    return Name(text.strip("`"), quoted=text.startswith("`"))
 
 
 def shortened(value: Any) -> str:

@@ -67,8 +67,8 @@ def _table(behaviors: list[Behavior], width: int) -> Iterator[str]:
 
 
 def _width_of(rows: list[list[object]]) -> int:
-    """Return the width of columns, two spaces before each, and the indent."""
-    columns = zip(HEADERS[2:], *[map(str, row) for row in rows], strict=True)
+    """Return the width of columns, two spaces before each, and the indent; tabulate pads headers by two."""
+    columns = zip((f"{header}  " for header in HEADERS[2:]), *[map(str, row) for row in rows], strict=True)
     return 2 + sum(2 + max(map(len, column)) for column in columns)
 
 

@@ -36,7 +36,13 @@ from pytest_behave.evaluate.prepare import known_metric_names
 
 FENCE = re.compile(r"^(\s*)(`{3,}|~{3,})\s*([^`\s]*)\s*$")
 COMMENT = re.compile(r"^<!-- (.*?) -->$")
-MODULES = {"python": [], "pytest": ["-m", "pytest", "-p", "no:cacheprovider"], "pytest-behave": ["-m", "pytest_behave"]}
+ROOT = Path(__file__).parents[2]
+MODULES = {
+    "python": [],
+    # hypothesis' own plugin takes a second to import, in every run
+    "pytest": ["-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"],
+    "pytest-behave": ["-m", "pytest_behave"],
+}
 # a page shows what a user sees who has set none of these
 LEFT_OUT = re.compile(r"^(PYTEST_|GITHUB_|CI$|BUILD_NUMBER$|FORCE_COLOR$|PY_COLORS$|BEHAVE_)")
 SMALLEST_SUITE: dict[str, Any] = {
@@ -197,7 +203,8 @@ class Page:
         """Run one command line, without a shell: VARIABLE=value before it and `> file` after it are understood."""
         words = shlex.split(command)
         environment = {name: value for name, value in os.environ.items() if not LEFT_OUT.match(name)}
-        environment |= {"COLUMNS": "80", "PYTHONDONTWRITEBYTECODE": "1"}
+        found = [*filter(None, [environment.get("PYTHONPATH")]), str(ROOT)]  # this checkout, whatever is installed
+        environment |= {"COLUMNS": "80", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": os.pathsep.join(found)}
         while "=" in words[0]:
             name, _, value = words.pop(0).partition("=")
             environment[name] = value

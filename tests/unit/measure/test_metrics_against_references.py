@@ -16,7 +16,7 @@ from sacrebleu.metrics import CHRF
 from sklearn import metrics as sk
 
 from pytest_behave.declare.predicate import parse_predicate
-from pytest_behave.errors import MetricError
+from pytest_behave.errors import DataError, MetricError
 from pytest_behave.measure.registry import BUILT_IN, find_metric, worst_rows
 from pytest_behave.measure.text import normalized
 from pytest_behave.records import MetricSpec
@@ -820,6 +820,25 @@ def test_labels_are_matched_by_what_they_say_and_the_larger_is_positive(target, 
     assert overall(outcome, "accuracy").value == pytest.approx(2 / 3)
     assert overall(outcome, "recall").value == 0.5
     assert overall(outcome, "precision").value == 1.0
+
+
+def test_a_binary_task_with_a_third_class_in_the_target_is_refused():
+    # "not positive" would be two classes, of which only one could be a true negative
+    with pytest.raises(DataError, match="3 values"):
+        outcome_of("binary", ["ham", "spam", "news"], ["ham", "spam", "news"], positive="spam")
+
+
+@pytest.mark.parametrize(
+    ("target", "positive", "message"),
+    [
+        (["a", "a"], None, "dataset.target has 1 values .a., so the positive class is not clear: set `positive`"),
+        (["a", "b"], "B", "dataset.positive: the target never is 'B' - did you mean 'b'?"),
+        ([0, 1], 2, "dataset.positive: the target never is '2'"),
+    ],
+)
+def test_a_positive_class_that_is_not_clear_is_an_error(target, positive, message):
+    with pytest.raises(DataError, match=message.replace("?", r"\?")):
+        outcome_of("binary", target, target, positive=positive)
 
 
 @pytest.mark.parametrize(
