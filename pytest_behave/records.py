@@ -326,6 +326,7 @@ class Outcome:
     condition: Callable[[Expr], tuple[np.ndarray, np.ndarray]]
     frame: Callable[[], pd.DataFrame]
     is_probability: bool = True
+    threshold: float = 0.5
 
 
 # --- estimates and verdicts ---------------------------------------------------------------------------------------

@@ -6,6 +6,9 @@ Only empty cells and real nulls are missing; texts such as "NA" or "None" are va
 from __future__ import annotations
 
 import glob
+import os
+import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,7 +48,7 @@ def is_reference(source: str) -> bool:
 def files_of(source: str) -> list[Path]:
     """Return the files of a path or glob, sorted by name; raises DataError if there is none."""
     path = Path(source)
-    if path.exists():
+    if os.path.exists(source):  # noqa: PTH110 - unlike Path.exists, it takes a name that is too long
         return [path]
     found = sorted(Path(name) for name in glob.glob(source, recursive=True))  # noqa: PTH207 - absolute patterns
     if not found:
@@ -63,36 +66,66 @@ def _near_file(path: Path) -> str:
 
 
 def read_table(path: Path, spec: DatasetSpec) -> pd.DataFrame:
-    """Return one csv, tsv, jsonl or parquet file (also compressed: .gz, .bz2, .xz, .zst) as a data frame."""
+    """Return one csv, tsv, jsonl or parquet file (text also compressed: .gz, .bz2, .xz, .zst) as a data frame."""
     kind = _format_of(path)
     try:
         if kind == "parquet":
-            return pd.read_parquet(path)
+            return _without_texts(pd.read_parquet(path), spec.na_values)
         if kind == "jsonl":
-            return _read_json_lines(path, spec)
-        return pd.read_csv(
-            path,
-            sep=spec.delimiter or ("\t" if kind == "tsv" else ","),
-            encoding=spec.encoding,
-            keep_default_na=False,
-            na_values=["", *spec.na_values],
-            low_memory=False,
-        )
+            return _without_texts(_read_json_lines(path, spec.encoding), spec.na_values)
+        return _read_csv(path, spec, spec.delimiter or ("\t" if kind == "tsv" else ","))
     except pd.errors.EmptyDataError:
         raise DataError(f"{path} is empty") from None
-    except (pd.errors.ParserError, UnicodeError, LookupError, OSError, ValueError) as error:
-        detail = str(error).strip().split("\n")[0]
+    except DataError:
+        raise
+    except Exception as error:  # what a broken file raises is up to pandas, pyarrow and the decompressors
+        detail = (str(error).strip() or type(error).__name__).split("\n")[0]
         hint = "; set `encoding:` (for example latin-1)" if isinstance(error, UnicodeError) else ""
-        raise DataError(f"{path} cannot be read as {kind}: {detail}{hint}") from None
+        raise DataError(f"{path} cannot be read as {kind}: {detail}{hint}") from error
 
 
-def _read_json_lines(path: Path, spec: DatasetSpec) -> pd.DataFrame:
+def _read_csv(path: Path, spec: DatasetSpec, delimiter: str) -> pd.DataFrame:
+    plain = delimiter.isascii() and (len(delimiter) == 1 or delimiter in (r"\s+", r"\t"))
+    options: dict[str, Any] = {
+        "sep": delimiter.replace(r"\t", "\t") if plain else re.escape(delimiter),
+        "engine": "c" if plain else "python",
+        "encoding": spec.encoding,
+        "keep_default_na": False,
+    }
+    # pandas would call a second "a" "a.1"
+    header = pd.read_csv(path, header=None, nrows=1, dtype=str, **options).iloc[0]
+    names = header[header != ""]
+    if names.duplicated().any():
+        raise DataError(f"{path} has more than one column {names[names.duplicated()].iloc[0]!r}")
+    options |= {"low_memory": False} if plain else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # without index_col=False, pandas would shift the cells
+        try:
+            frame: pd.DataFrame = pd.read_csv(path, na_values=["", *spec.na_values], index_col=False, **options)
+        except pd.errors.ParserWarning:
+            raise DataError(f"{path} has rows with more cells than its header has names") from None
+    return frame
+
+
+def _read_json_lines(path: Path, encoding: str) -> pd.DataFrame:
     # before pandas 3, `dtype=False` alone still turned columns called "date" or "modified" into dates
     texts_stay: dict[str, Any] = {} if int(pd.__version__.split(".")[0]) >= 3 else {"convert_dates": False}  # noqa: PLR2004
-    frame = pd.read_json(path, lines=True, encoding=spec.encoding, dtype=False, precise_float=True, **texts_stay)
-    if not spec.na_values:
-        return frame
-    return frame.mask(frame.isin(list(spec.na_values)))
+    frame = pd.read_json(
+        path,
+        lines=True,
+        encoding="utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding,
+        dtype=False,
+        convert_axes=False,  # else a column "007" becomes 7
+        precise_float=True,
+        **texts_stay,
+    )
+    if not all(isinstance(name, str) for name in frame.columns):
+        raise DataError(f"{path} cannot be read as jsonl: every line must be a JSON object")
+    return frame
+
+
+def _without_texts(frame: pd.DataFrame, na_values: tuple[str, ...]) -> pd.DataFrame:
+    return frame.mask(frame.isin(list(na_values))) if na_values else frame
 
 
 def _format_of(path: Path) -> str:
@@ -115,6 +148,9 @@ def _format_of(path: Path) -> str:
 def _checked_frame(frame: Any, source: str) -> pd.DataFrame:
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"{source} gives {type(frame).__name__}, not a pandas DataFrame")
+    own_index = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    if own_index:  # such as that of `frame.set_index("id").to_parquet(...)`
+        frame = frame.reset_index(level=own_index)
     if frame.empty:
         raise DataError(f"{source} holds no rows")
     names = pd.Index([str(name) for name in frame.columns])

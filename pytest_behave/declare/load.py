@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from pytest_behave.declare.build import build_suite
+from pytest_behave.declare.editors import EditorSchema
 from pytest_behave.declare.mend import mended
 from pytest_behave.declare.problems import Problems
-from pytest_behave.declare.schema import EditorSchema, SuitePart
+from pytest_behave.declare.schema import SuitePart
 from pytest_behave.declare.yaml_positions import Document, Loc, read_yaml
 from pytest_behave.errors import SuiteError, did_you_mean
 from pytest_behave.records import Place, Suite
@@ -34,9 +35,8 @@ def load_suite(path: Path, known_metrics: KnownMetrics) -> Suite:
     """
     document = _with_base(read_yaml(path), path, [])
     if not isinstance(document.data, dict):
-        raise SuiteError(
-            [*document.problems, f"{path}:1:1: the file is empty: a suite is a mapping with `dataset` or `cases`"]
-        )
+        found = "the file is empty" if document.data is None else "the file holds no mapping"
+        raise SuiteError([*document.problems, f"{path}:1:1: {found}: a suite is a mapping with `dataset` or `cases`"])
     _include_cases(document, path)
     return _checked_suite(document, path, known_metrics)
 
@@ -89,15 +89,22 @@ def _with_base(document: Document, path: Path, seen: list[Path]) -> Document:
         return document
     base_path = path.parent / document.data["extends"]
     place = document.value_place(("extends",))
+    if not _is_file(base_path):
+        raise SuiteError([f"{place}: extends {document.data['extends']!r}, but there is no such file"])
     if base_path.resolve() in [known.resolve() for known in (*seen, path)]:
         raise SuiteError([f"{place}: extends itself through {document.data['extends']}"])
-    if not base_path.is_file():
-        raise SuiteError([f"{place}: extends {document.data['extends']}, but there is no such file"])
     base = _with_base(read_yaml(base_path), base_path, [*seen, path])
     if not isinstance(base.data, dict):
         raise SuiteError([f"{base_path}:1:1: a suite to extend must be a mapping"])
     _inherit(document, base)
     return document
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or holds a NUL
+        return False
 
 
 def _inherit(document: Document, base: Document) -> None:
@@ -116,13 +123,13 @@ def _inherit(document: Document, base: Document) -> None:
 
 def _merged(document: Document, base: Document, loc: Loc, own: Any, inherited: Any) -> Any:
     if own is None:
-        _take_places(document, base, loc, loc)
+        _take_places(document, base, inherited, loc, loc)
         return inherited
     if loc == ("metrics",) and isinstance(own, list) and isinstance(inherited, list):
         own_names = [_metric_name(item) for item in own]
         extra = [index for index, item in enumerate(inherited) if _metric_name(item) not in own_names]
         for place, index in enumerate(extra):
-            _take_places(document, base, (*loc, len(own) + place), (*loc, index))
+            _take_places(document, base, inherited[index], (*loc, index), (*loc, len(own) + place))
         return [*own, *(inherited[index] for index in extra)]
     mergeable = loc[0] in ("metadata", "slices", "expect") and len(loc) < (4 if loc[0] == "expect" else 2)
     if mergeable and isinstance(own, dict) and isinstance(inherited, dict):
@@ -137,10 +144,14 @@ def _metric_name(item: Any) -> Any:
     return item.get("name") if isinstance(item, dict) else item
 
 
-def _take_places(document: Document, base: Document, new: Loc, old: Loc) -> None:
-    for places, theirs in ((document.keys, base.keys), (document.values, base.values)):
-        moved = {(*new, *loc[len(old) :]): place for loc, place in theirs.items() if loc[: len(old)] == old}
-        places.update(moved)
+def _take_places(document: Document, source: Document, part: Any, old: Loc, new: Loc) -> None:
+    """Take over the places of a part of another document, and of all that it holds."""
+    for places, theirs in ((document.keys, source.keys), (document.values, source.values)):
+        if old in theirs:
+            places[new] = theirs[old]
+    children = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
+    for key, child in children:
+        _take_places(document, source, child, (*old, key), (*new, key))
 
 
 def _include_cases(document: Document, path: Path) -> None:
@@ -148,17 +159,21 @@ def _include_cases(document: Document, path: Path) -> None:
     if not isinstance(entries, list):
         return
     collected: list[Any] = []
-    keys, values = dict(document.keys), dict(document.values)
+    own = Document(None, dict(document.keys), dict(document.values))
     _drop(document, ("cases",))
     for index, entry in enumerate(entries):
         if isinstance(entry, dict) and isinstance(entry.get("include"), str):
-            place = values["cases", index]
-            for included in _included(document, path, entry["include"], str(place)):
-                for position in range(len(included.data)):
-                    _take_places(document, included, ("cases", len(collected) + position), (position,))
+            document.problems += [
+                f"{own.key_place(('cases', index, key))}: unknown key {key!r}: an `include` takes no other keys"
+                for key in entry
+                if key != "include"
+            ]
+            for included in _included(document, path, entry["include"], str(own.value_place(("cases", index)))):
+                for position, case in enumerate(included.data):
+                    _take_places(document, included, case, (position,), ("cases", len(collected) + position))
                 collected += included.data
             continue
-        _take_places(document, Document(None, keys, values), ("cases", len(collected)), ("cases", index))
+        _take_places(document, own, entry, ("cases", index), ("cases", len(collected)))
         collected.append(entry)
     document.data["cases"] = collected
 

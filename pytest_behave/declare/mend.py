@@ -28,7 +28,7 @@ def mended(data: dict[str, Any], mistakes: Iterable[Loc]) -> SuitePart | None:
     for loc in mistakes:
         if loc:
             _mend(copy, loc)
-    copy["metrics"] = [item for item in copy["metrics"] if item is not None]
+    copy["metrics"] = [item for item in copy.get("metrics", []) if item is not None]
     try:
         return SuitePart.model_validate(copy)
     except ValidationError:
@@ -51,8 +51,17 @@ def _mend(copy: dict[str, Any], loc: Loc) -> None:
         section[name] = _case(section[name], name)
     elif key in TOP:
         copy[key] = TOP[key]
-    else:
+    elif key != "expect" or name is None:  # an expectation that is not in the copy was left out before
         copy.pop(key, None)
+        _forget_names(copy, key)
+
+
+def _forget_names(copy: dict[str, Any], key: str) -> None:
+    """Drop expectations on names that a whole section, now gone, may have held."""
+    if key in ("slices", "metrics"):
+        copy.pop("expect", None)
+    elif key == "cases":
+        _mapping(copy.get("expect")).pop("cases", None)
 
 
 def _mend_named(key: str, section: dict[str, Any], loc: Loc) -> None:

@@ -1,4 +1,4 @@
-"""The shape of a suite file, for checking and for editors (``schema.json`` is made from it).
+"""The shape of a suite file, for checking and for editors (``schema.json`` is made from it and ``editors.py``).
 
 Only shapes are checked here; names and expressions are checked when records are built (``build.py``).
 """
@@ -18,9 +18,10 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic.config import JsonDict
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, SkipJsonSchema
-from pydantic_core import PydanticCustomError, core_schema
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
+
+from pytest_behave.declare import editors
 
 
 def _as_float(value: Any) -> Any:
@@ -58,108 +59,6 @@ Texts = Annotated[list[Scalar], Field(min_length=1)]
 # pydantic's versions differ in the JSON Schema of these two
 Mapping = Annotated[dict[str, Any], WithJsonSchema({"type": "object"})]
 Yes = Annotated[Literal[True], WithJsonSchema({"type": "boolean", "const": True})]
-
-
-# --- what editors are told beyond types --------------------------------------------------------------------------
-# Rules between keys stand in the JSON Schema only (``build.py`` checks them with better sentences). They are written so
-# that an editor marks the key at fault: `dependencies` and `false` do that, `oneOf` and `not` mark the whole mapping.
-
-ANYTHING: JsonDict = {"type": ["string", "number", "boolean", "object", "array", "null"]}
-NAME: JsonDict = {"pattern": r"^(?!.*::)[^\[\]\r\n]*$"}
-NAMES: JsonDict = {"patternProperties": {r"[\[\]\r\n]|::": False}}
-REFERENCE: JsonDict = {"pattern": r"^[^:\s]+:[^:\s]+$"}
-EDGES = "Where the bins begin, rising: [25, 45] makes below 25, from 25 to below 45, and from 45 up."
-INCLUDE = "File, or glob of files, that each hold a list of cases; relative to this file."
-QUANTILES = "Number of bins, each with about as many instances."
-BUILT_IN_METRICS = (
-    *("accuracy", "balanced_accuracy", "precision", "recall", "specificity", "fpr", "fnr", "f1", "selection_rate"),
-    *("positive_rate", "mcc", "roc_auc", "average_precision", "log_loss", "brier", "ece", "top_k_accuracy"),
-    *("micro_precision", "macro_precision", "weighted_precision", "micro_recall", "macro_recall", "weighted_recall"),
-    *("micro_f1", "macro_f1", "weighted_f1", "mae", "mse", "rmse", "bias", "mape", "r2", "median_ae"),
-    *("absolute_error_quantile", "exact_match", "contains", "wer", "cer", "rouge_l", "chrf", "length"),
-    *("count", "share", "latency", "cost"),
-)
-# Fits no finished name: an editor completes from it, and does not list it whenever the mouse is over a metric.
-METRIC_NAMES: JsonDict = {
-    "enum": [*BUILT_IN_METRICS],
-    "not": {"pattern": f"^({'|'.join(BUILT_IN_METRICS)})$"},
-    "title": "built-in metric",
-}
-
-
-def _forbids(*keys: str) -> JsonDict:
-    return {"properties": dict.fromkeys(keys, False)}
-
-
-def _needs_any(*keys: str) -> JsonDict:
-    return {"anyOf": [{"required": [key]} for key in keys]}
-
-
-def _without_gap(schema: JsonDict) -> None:
-    """Turn a reference to bounds into one to bounds of a single slice, which has no gap."""
-    schema.update(allOf=[{"$ref": schema.pop("$ref")}], **_forbids("max_gap"))
-
-
-def _offering_metrics(schema: JsonDict) -> None:
-    schema["items"] = {"anyOf": [schema["items"], METRIC_NAMES]}
-
-
-def _expectations_by_place(schema: Any) -> None:
-    """Tell bounds from pass rates by where they stand."""
-    of_slice = schema["additionalProperties"]
-    bounds, of_tag = of_slice["additionalProperties"].pop("oneOf")
-    single = {"$ref": bounds["$ref"]}
-    _without_gap(single)
-    of_slice["additionalProperties"] = bounds
-    of_all = {"type": "object", "additionalProperties": single}
-    schema["properties"] = {
-        "overall": {**of_all, "description": "Bounds on all instances, by metric."},
-        "*": {**of_all, "description": "Bounds on every slice, by metric."},
-        "cases": {
-            "type": "object",
-            "additionalProperties": of_tag,
-            "description": "Pass rates of the golden cases, by tag.",
-        },
-    }
-
-
-def _case_or_include(schema: Any) -> None:
-    include, case = schema["items"]["oneOf"]
-    schema["items"] = {
-        "properties": {"include": {"type": "string", "description": INCLUDE}},
-        "if": {"properties": {"include": False}},
-        "then": case,
-        "else": include,
-    }
-
-
-class EditorSchema(GenerateJsonSchema):
-    """JSON Schema that editors explain well: no titles made from names, and no unions where one form can do.
-
-    A mapping that may also be a text or a list says so itself (``type`` in its ``json_schema_extra``). An empty value,
-    which a suite may have for an optional key, is left out: in an editor it is an unfinished line.
-    """
-
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's signature
-        """Return False: descriptions say more."""
-        return False
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """Return the schema without the default, which editors would fill in."""
-        return self.generate_inner(schema["schema"])
-
-    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
-        """Return the schema of a value that is given."""
-        return self.generate_inner(schema["schema"])
-
-    def tagged_union_schema(self, schema: core_schema.TaggedUnionSchema) -> JsonSchemaValue:
-        """Return the mapping of a union of a mapping with simpler forms."""
-        forms = [self.generate_inner(form) for form in schema["choices"].values()]
-        mappings = [form for form in forms if "$ref" in form]
-        return mappings[0] if len(mappings) == 1 else {"oneOf": mappings}
-
-
-# --- the parts ---------------------------------------------------------------------------------------------------
 
 
 class Part(BaseModel):
@@ -205,29 +104,7 @@ class DatasetPart(Part):
 class ModelPart(Part):
     """Where the outputs come from: module:callable, or a mapping with one of predictions, column, python, estimator, plugin."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "type": ["string", "object"],
-            "minProperties": 1,
-            "dependencies": {
-                "python": _forbids("predictions", "column", "estimator", "plugin"),
-                "predictions": {
-                    **_forbids("column", "estimator", "plugin", "batch_size"),
-                    **_needs_any("prediction", "score"),
-                },
-                "column": _forbids("estimator", "plugin", "batch_size"),
-                "estimator": _forbids("plugin"),
-                "prediction": ["predictions"],
-                "score": ["predictions"],
-                "as": ["column"],
-                "features": ["estimator"],
-                "allow_pickle": ["estimator"],
-                "options": ["plugin"],
-                "threshold": _needs_any("predictions", "column", "python", "estimator", "plugin"),
-                "batch_size": _needs_any("python", "estimator", "plugin"),
-            },
-        }
-    )
+    model_config = ConfigDict(json_schema_extra=editors.MODEL)
 
     python: str | None = Field(
         default=None, description="module:callable that takes a DataFrame and returns one output per row."
@@ -279,29 +156,18 @@ Model = Annotated[
 class MetadataPart(Part):
     """A derived column: an expression such as words(text), bins of a column, or a function."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "type": ["string", "object"],
-            "minProperties": 1,
-            "dependencies": {
-                "expression": _forbids("column", "python"),
-                "column": {**_forbids("python"), **_needs_any("edges", "quantiles")},
-                "edges": ["column"],
-                "quantiles": {"required": ["column"], **_forbids("edges")},
-            },
-        }
-    )
+    model_config = ConfigDict(json_schema_extra=editors.METADATA)
 
     column: str | None = Field(default=None, description="Column to divide into bins by `edges` or `quantiles`.")
-    edges: list[Number] | None = Field(default=None, min_length=1, description=EDGES)
-    quantiles: int | None = Field(default=None, ge=2, le=100, description=QUANTILES, examples=[4])
+    edges: list[Number] | None = Field(default=None, min_length=1, description=editors.EDGES)
+    quantiles: int | None = Field(default=None, ge=2, le=100, description=editors.QUANTILES, examples=[4])
     expression: str | None = Field(
         default=None, description="Expression over columns, such as: lower(country) or words(text)"
     )
     python: str | None = Field(
         default=None,
         description="module:callable that takes a DataFrame and returns one value per row.",
-        json_schema_extra=REFERENCE,
+        json_schema_extra=editors.REFERENCE,
     )
     from_: Literal["input", "output"] | None = Field(
         default=None,
@@ -319,21 +185,7 @@ Metadata = Annotated[
 class SlicePart(Part):
     """A slice: a predicate such as age < 30, a list of which all must hold, or a mapping; with `by`, a family of slices."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "type": ["string", "array", "object"],
-            "items": {"type": "string"},
-            "minItems": 1,
-            "minProperties": 1,
-            "dependencies": {
-                "ids": _forbids("where", "by"),
-                "edges": {"dependencies": {"edges": ["by"]}, **_forbids("quantiles", "every")},
-                "quantiles": {"dependencies": {"quantiles": ["by"]}, **_forbids("every")},
-                "every": ["by"],
-                "min_size": _needs_any("by", "where", "ids"),
-            },
-        }
-    )
+    model_config = ConfigDict(json_schema_extra=editors.SLICE)
 
     where: str | None = Field(
         default=None, description="Predicate of the slice, such as: age < 30; restricts the rows of a family."
@@ -342,8 +194,8 @@ class SlicePart(Part):
     by: Names | None = Field(
         default=None, description="Column, or list of columns: one slice per value, bin or combination of values."
     )
-    edges: list[Number] | None = Field(default=None, min_length=1, description=EDGES)
-    quantiles: int | None = Field(default=None, ge=2, le=100, description=QUANTILES, examples=[4])
+    edges: list[Number] | None = Field(default=None, min_length=1, description=editors.EDGES)
+    quantiles: int | None = Field(default=None, ge=2, le=100, description=editors.QUANTILES, examples=[4])
     every: Literal["day", "week", "month", "quarter", "year"] | None = Field(
         default=None, description="One slice per calendar period of a column of dates."
     )
@@ -366,28 +218,18 @@ Slice = Annotated[
 class MetricPart(Part):
     """A metric: the name of a built-in one, or a mapping for one with parameters or of your own."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "type": ["string", "object"],
-            "dependencies": {
-                "metric": _forbids("python", "mean", "rate"),
-                "python": _forbids("mean", "rate"),
-                "mean": _forbids("rate"),
-                "name": _needs_any("metric", "python", "mean", "rate"),
-            },
-        }
-    )
+    model_config = ConfigDict(json_schema_extra=editors.METRIC)
 
-    name: str = Field(description="What expectations and reports call the metric.", json_schema_extra=NAME)
+    name: str = Field(description="What expectations and reports call the metric.", json_schema_extra=editors.NAME)
     metric: str | None = Field(
         default=None,
         description="Name of the built-in metric that gets the parameters.",
-        json_schema_extra={"anyOf": [{}, METRIC_NAMES]},
+        json_schema_extra=editors.METRIC_NAME,
     )
     python: str | None = Field(
         default=None,
         description="module:callable that takes a DataFrame and returns a number, or one number per row.",
-        json_schema_extra=REFERENCE,
+        json_schema_extra=editors.REFERENCE,
     )
     mean: str | None = Field(default=None, description="Column or derived column to average.")
     rate: str | None = Field(
@@ -423,12 +265,7 @@ class KnownFailurePart(Part):
 class BoundsPart(Part):
     """The bounds that the value must keep to."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "minProperties": 1,
-            "dependencies": {"decide": _needs_any("min", "max", "max_gap", "known_failure")},
-        }
-    )
+    model_config = ConfigDict(json_schema_extra=editors.BOUNDS)
 
     min: Number | None = Field(default=None, description="The metric must be at least this.")
     max: Number | None = Field(default=None, description="The metric must be at most this.")
@@ -446,11 +283,10 @@ class BoundsPart(Part):
 class PassRatePart(Part):
     """What the golden cases with a tag must keep to: the share of them that pass all their checks."""
 
-    # its only key: an editor that is told `required` as well shows two mistakes for one
-    model_config = ConfigDict(json_schema_extra={"required": [], "minProperties": 1})
+    model_config = ConfigDict(json_schema_extra=editors.PASS_RATE)
 
     pass_rate: BoundsPart = Field(
-        description="Share of the cases that pass all their checks.", json_schema_extra=_without_gap
+        description="Share of the cases that pass all their checks.", json_schema_extra=editors.without_gap
     )
 
 
@@ -478,9 +314,9 @@ class CloseToPart(Part):
 class ChecksPart(Part):
     """Checks on the output of the case: all of them must hold."""
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+    model_config = ConfigDict(json_schema_extra=editors.CHECKS)
 
-    equals: Any = Field(default=None, description="The output is exactly this.", json_schema_extra=ANYTHING)
+    equals: Any = Field(default=None, description="The output is exactly this.", json_schema_extra=editors.ANYTHING)
     one_of: Texts | None = Field(default=None, description="The output is one of these.")
     contains: Names | None = Field(default=None, description="The output contains this text, or each text of a list.")
     not_contains: Names | None = Field(
@@ -499,22 +335,16 @@ class ChecksPart(Part):
     python: str | None = Field(
         default=None,
         description="module:function that gets the case's row, inputs and outputs, and says whether it is right.",
-        json_schema_extra=REFERENCE,
+        json_schema_extra=editors.REFERENCE,
     )
 
 
 class CasePart(Part):
     """A golden case: one input and the checks on its output; with `template` and `fill`, one case per combination."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "if": {"properties": {"template": False}},
-            "then": {"required": ["input"]},
-            "dependencies": {"fill": ["template"]},
-        }
-    )
+    model_config = ConfigDict(json_schema_extra=editors.CASE)
 
-    id: str = Field(description="Name of the case, unique in the suite.", json_schema_extra=NAME)
+    id: str = Field(description="Name of the case, unique in the suite.", json_schema_extra=editors.NAME)
     input: Mapping = Field(default={}, description="What the model gets: a value for each column it reads.")
     expect: ChecksPart
     tags: Names = Field(default=[], description="Tag, or list of tags; `expect: cases:` sets a pass rate per tag.")
@@ -538,7 +368,7 @@ class CasePart(Part):
 class IncludePart(Part):
     """Golden cases from other files."""
 
-    include: str = Field(description=INCLUDE)
+    include: str = Field(description=editors.INCLUDE)
 
 
 CaseEntry = Annotated[
@@ -550,10 +380,10 @@ CaseEntry = Annotated[
 class SuitePart(Part):
     """A suite of behaviors: where the instances and outputs come from, the slices and metrics, and what is expected."""
 
-    model_config = ConfigDict(json_schema_extra={"dependencies": {"models": _forbids("model")}})
+    model_config = ConfigDict(json_schema_extra=editors.SUITE)
 
     suite: str | None = Field(
-        default=None, description="Name of the suite. Default: the file's name.", json_schema_extra=NAME
+        default=None, description="Name of the suite. Default: the file's name.", json_schema_extra=editors.NAME
     )
     description: str = Field(default="", description="The question that the suite answers.")
     owner: str = Field(default="", description="Who answers for the model; shown in reports.")
@@ -571,21 +401,19 @@ class SuitePart(Part):
     model: Model | SkipJsonSchema[None] = None
     models: dict[str, Model] = Field(default={}, description="Several models by name; the last is the candidate.")
     metadata: dict[str, Metadata] = Field(
-        default={}, description="Derived columns by name, for slices and metrics.", json_schema_extra=NAMES
+        default={}, description="Derived columns by name, for slices and metrics.", json_schema_extra=editors.NAMES
     )
-    slices: dict[str, Slice] = Field(
-        default={}, description="Slices by name.", json_schema_extra={**NAMES, **_forbids("overall", "cases", "*")}
-    )
+    slices: dict[str, Slice] = Field(default={}, description="Slices by name.", json_schema_extra=editors.SLICES)
     metrics: list[Metric] = Field(
-        default=[], description="What is measured on every slice.", json_schema_extra=_offering_metrics
+        default=[], description="What is measured on every slice.", json_schema_extra=editors.offering_metrics
     )
     expect: dict[str, dict[str, Expected]] = Field(
         default={},
         description="What must hold: slice or family, then metric, then bounds.",
-        json_schema_extra=_expectations_by_place,
+        json_schema_extra=editors.expectations_by_place,
     )
     cases: list[CaseEntry] = Field(
         default=[],
         description="The golden set: single instances, each with its own checks.",
-        json_schema_extra=_case_or_include,
+        json_schema_extra=editors.case_or_include,
     )

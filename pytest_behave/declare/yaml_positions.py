@@ -7,7 +7,7 @@ A private subclass of PyYAML's safe loader reads scalars by YAML 1.2's rules (``
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,27 +18,42 @@ from pytest_behave.errors import SuiteError
 from pytest_behave.records import Place
 
 Loc = tuple[str | int, ...]
-MOST_NODES = 2_000_000
+MOST_LEVELS = 100  # libyaml's parser crashes the process some ten thousand levels deep
+MOST_REPEATED = 100_000
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_Base):  # type: ignore[misc]
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own shape
+    levels = 0
+
+    def descend_resolver(self, parent: yaml.Node | None, _index: Any) -> None:
+        """Count the levels; the composer calls this before each node, and `ascend_resolver` after it."""
+        self.levels += 1
+        if self.levels > MOST_LEVELS and parent is not None:
+            raise yaml.MarkedYAMLError(problem="it is nested too deeply", problem_mark=parent.start_mark)
+
+    def ascend_resolver(self) -> None:
+        self.levels -= 1
 
 
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), "tTfF")
-_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), "-+0123456789")
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"^(?:[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+"
-        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+TAG = "tag:yaml.org,2002:"
+SCALARS = {
+    "bool": (re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), "tTfF"),
+    "null": (re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
+    "int": (re.compile(r"^[-+]?[0-9]+$"), "-+0123456789"),
+    "float": (
+        re.compile(
+            r"^(?:[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+"
+            r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+        ),
+        "-+.0123456789",
     ),
-    "-+.0123456789",
-)
-_Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^<<$"), "<")
+    "merge": (re.compile(r"^<<$"), "<"),
+}
+for _name, (_pattern, _first) in SCALARS.items():
+    _Loader.add_implicit_resolver(TAG + _name, _pattern, _first)
 
 
 @dataclass
@@ -66,7 +81,7 @@ class Document:
 def read_yaml(path: Path) -> Document:
     """Read one YAML file; raises SuiteError if it is not YAML at all or cannot be opened."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise SuiteError([f"{path}: there is no such file"]) from None
     except (OSError, UnicodeError) as error:
@@ -76,25 +91,27 @@ def read_yaml(path: Path) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise SuiteError([f"{path}:{line}:{column}: this is not YAML: {_yaml_reason(error)}"]) from None
-    except yaml.YAMLError as error:
-        raise SuiteError([f"{path}:1:1: this is not YAML: {str(error).splitlines()[0]}"]) from None
-    except RecursionError:
-        raise SuiteError([f"{path}:1:1: the file is nested too deeply"]) from None
+        raise SuiteError([f"{path}:{line}:{column}: this is not YAML: {_yaml_reason(error, text)}"]) from None
+    except yaml.reader.ReaderError as error:
+        before = text.encode()[: error.position].decode(errors="ignore")
+        place = Place(path, before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise SuiteError([f"{place}: this is not YAML: {str(error).splitlines()[0]}"]) from None
     document = Document(None, values={(): Place(path)})
     if node is not None:
         document.data = _Builder(path, document).build(node, ())
     return document
 
 
-def _yaml_reason(error: yaml.MarkedYAMLError) -> str:
+def _yaml_reason(error: yaml.MarkedYAMLError, text: str) -> str:
     reason = str(error.problem or error.context)
-    if "cannot start any token" in reason and "`" in reason:
-        return "a value may not start with a backtick: put the whole value in single quotes"
+    first = text[error.problem_mark.index :][:1] if error.problem_mark else ""
+    if first == "\t" or "tab character" in reason:
+        return "indent with spaces, not tabs"
+    if "cannot start any token" in reason:
+        name = {"`": "a backtick"}.get(first, first)
+        return f"a value may not start with {name}: put the whole value in single quotes"
     if "mapping values are not allowed" in reason:
         return "a colon followed by a space needs quotes around the whole value"
-    if "tab" in reason or "'\\t'" in reason:
-        return "indent with spaces, not tabs"
     return reason
 
 
@@ -102,66 +119,103 @@ class _Builder:
     def __init__(self, path: Path, document: Document) -> None:
         self.path = path
         self.document = document
-        self.nodes = 0
+        self.repeated = 0
+        self.built: set[int] = set()
         self.under_way: set[int] = set()
+        self.merged: dict[int, dict[str, yaml.Node]] = {}
 
     def build(self, node: yaml.Node, loc: Loc) -> Any:
-        self.nodes += 1
-        place = Place(self.path, node.start_mark.line + 1, node.start_mark.column + 1)
+        place = self._place(node)
         self.document.values[loc] = place
-        if self.nodes > MOST_NODES:
-            raise SuiteError([f"{place}: the file has more than {MOST_NODES:,} values (aliases of aliases?)"])
+        self.repeated += id(node) in self.built
+        if self.repeated > MOST_REPEATED:
+            raise SuiteError([f"{place}: the aliases of the file repeat more than {MOST_REPEATED:,} values"])
         if id(node) in self.under_way:
             raise SuiteError([f"{place}: an alias refers to what it stands in"])
+        if len(loc) > MOST_LEVELS:
+            raise SuiteError([f"{place}: the aliases of the file nest it too deeply"])
+        self.built.add(id(node))
         self.under_way.add(id(node))
         try:
             return self._value(node, loc)
         finally:
             self.under_way.discard(id(node))
 
+    def _place(self, node: yaml.Node) -> Place:
+        return Place(self.path, node.start_mark.line + 1, node.start_mark.column + 1)
+
     def _value(self, node: yaml.Node, loc: Loc) -> Any:
         if isinstance(node, yaml.SequenceNode):
+            self._check_tag(node, ("seq",))
             return [self.build(child, (*loc, index)) for index, child in enumerate(node.value)]
         if isinstance(node, yaml.MappingNode):
+            self._check_tag(node, ("map",))
             return self._mapping(node, loc)
         return self._scalar(node)
 
+    def _check_tag(self, node: yaml.Node, allowed: Container[str]) -> None:
+        if node.tag.removeprefix(TAG) not in allowed:
+            self._problem(node, f"the tag {node.tag} is not allowed here: suites are plain data")
+
+    def _problem(self, node: yaml.Node, sentence: str) -> None:
+        self.document.problems.append(f"{self._place(node)}: {sentence}")
+
     def _mapping(self, node: yaml.MappingNode, loc: Loc) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        merged: dict[str, yaml.Node] = {}
         for key_node, value_node in node.value:
-            place = Place(self.path, key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                merged.update(dict(self._merged(value_node, place)))
+            if key_node.tag == f"{TAG}merge":
                 continue
-            if not isinstance(key_node, yaml.ScalarNode):
-                self.document.problems.append(f"{place}: a key must be plain text")
+            key = self._key(key_node)
+            if key is None:
                 continue
-            key = str(key_node.value)
             key_loc = (*loc, key)
             if key in result:
                 first = self.document.keys[key_loc]
-                self.document.problems.append(f"{place}: duplicate key {key!r}, first used in line {first.line}")
+                self._problem(key_node, f"duplicate key {key!r}, first used in line {first.line}")
                 continue
-            self.document.keys[key_loc] = place
+            self.document.keys[key_loc] = self._place(key_node)
             result[key] = self.build(value_node, key_loc)
-        for key, value_node in merged.items():
+        for key, value_node in self._merged(node, ()).items():
             if key not in result:
                 result[key] = self.build(value_node, (*loc, key))
         return result
 
-    def _merged(self, node: yaml.Node, place: Place) -> Iterator[tuple[str, yaml.Node]]:
-        sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        for source in reversed(sources):
-            if not isinstance(source, yaml.MappingNode):
-                self.document.problems.append(f"{place}: << takes a mapping (an alias such as *name)")
-                continue
-            for key_node, value_node in source.value:
-                yield str(key_node.value), value_node
+    def _key(self, node: yaml.Node) -> str | None:
+        if not isinstance(node, yaml.ScalarNode):
+            self._problem(node, "a key must be plain text")
+            return None
+        self._check_tag(node, ("str", *SCALARS))
+        return str(node.value)
+
+    def _merged(self, node: yaml.MappingNode, outer: tuple[yaml.Node, ...]) -> dict[str, yaml.Node]:
+        """Return what `<<` adds to a mapping: earlier sources win, and a source's own keys over what it merges."""
+        if id(node) not in self.merged:
+            merged: dict[str, yaml.Node] = {}
+            for key_node, value_node in node.value:
+                if key_node.tag == f"{TAG}merge":
+                    sources = value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
+                    for source in sources:
+                        merged = {**self._offered(key_node, source, (*outer, node)), **merged}
+            self.merged[id(node)] = merged
+        return self.merged[id(node)]
+
+    def _offered(self, key_node: yaml.Node, source: yaml.Node, outer: tuple[yaml.Node, ...]) -> dict[str, yaml.Node]:
+        if not isinstance(source, yaml.MappingNode) or source in outer:
+            self._problem(key_node, "<< takes a mapping (an alias such as *name)")
+            return {}
+        own = {
+            str(key.value): value
+            for key, value in source.value
+            if isinstance(key, yaml.ScalarNode) and key.tag != f"{TAG}merge"
+        }
+        return {**self._merged(source, outer), **own}
 
     def _scalar(self, node: yaml.Node) -> Any:
         text = str(node.value)
-        kind = node.tag.removeprefix("tag:yaml.org,2002:")
+        kind = node.tag.removeprefix(TAG)
+        if kind in SCALARS and not SCALARS[kind][0].match(text):
+            self._problem(node, f"{text!r} cannot be tagged as {kind}")
+            return text
         if kind == "null":
             return None
         if kind == "bool":
@@ -170,7 +224,5 @@ class _Builder:
             return int(text) if len(text) <= 300 else text  # noqa: PLR2004 - Python refuses numbers of 4,300 digits
         if kind == "float":
             return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
-        if kind != "str" and node.tag.startswith(("tag:", "!")):
-            place = Place(self.path, node.start_mark.line + 1, node.start_mark.column + 1)
-            self.document.problems.append(f"{place}: the tag {node.tag} is not allowed: suites are plain data")
+        self._check_tag(node, ("str", "merge"))
         return text

@@ -151,6 +151,7 @@ def make_outcome(  # noqa: PLR0913 - everything that targets and outputs consist
         column=column,
         condition=condition,
         frame=frame,
+        threshold=model.threshold,
         is_probability=score is not None and bool(((score >= 0) & (score <= 1)).all()),
     )
 

@@ -100,6 +100,6 @@ def worst_rows(item: Chosen, outcome: Outcome, mask: np.ndarray, most: int) -> n
 
 def _most_confident(outcome: Outcome, rows: np.ndarray) -> np.ndarray:
     """Order wrong rows by how sure the model was."""
-    if outcome.score is None or not outcome.is_probability:
+    if outcome.score is None:
         return rows
-    return rows[np.argsort(-np.abs(outcome.score[rows] - 0.5), kind="stable")]
+    return rows[np.argsort(-np.abs(outcome.score[rows] - outcome.threshold), kind="stable")]

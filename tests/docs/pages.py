@@ -4,6 +4,7 @@ An HTML comment on the line before a block says what the block is:
 
     <!-- file: NAME -->           is written to NAME in the page's own folder
     <!-- file: NAME, wrong -->    the same, and as a suite it must be refused
+    <!-- file: NAME, by plugin --> the same, and as a suite it loads only with the page's plugins
     <!-- run -->                  a console block: each `$ ` line runs, what is shown below it must be its output;
                                   a python block: runs; a pycon block: runs, with its output compared
     <!-- run: exit 1 -->          a console block whose last command has this exit code
@@ -99,7 +100,7 @@ class Page:
         self.path = path
         self.folder = folder
         self.namespace: dict[str, Any] = {"__name__": "docs_page"}
-        self.refused: set[Path] = set()
+        self.remarks: dict[Path, str] = {}
 
     def run(self) -> None:
         """Run every block, then load every suite that the page wrote."""
@@ -124,17 +125,17 @@ class Page:
         path = self.folder / name.strip()
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(block.text, encoding="utf-8")
-        if remark.strip() == "wrong":
-            self.refused.add(path)
-        else:
-            self.refused.discard(path)
+        self.remarks[path] = remark.strip()
         if path.suffix == ".py":
             compile(block.text, str(path), "exec")
-        if path.suffix in (".yaml", ".yml"):
-            yaml.safe_load(block.text) if path not in self.refused else None
+        if path.suffix in (".yaml", ".yml") and not remark:
+            yaml.safe_load(block.text)
 
     def _load(self, block: Block) -> None:
-        part = yaml.safe_load(block.text)
+        try:
+            part = yaml.safe_load(block.text)
+        except yaml.YAMLError as error:
+            raise self._wrong(block, f"the fragment is not YAML: {error}") from None
         if not isinstance(part, dict):
             raise self._wrong(block, "a fragment is a mapping with keys of a suite")
         for name in block.argument.split():
@@ -152,13 +153,16 @@ class Page:
             suite.unlink()
 
     def _check_suite(self, suite: Path) -> None:
+        remark = self.remarks.get(suite, "")
+        if remark == "by plugin":
+            return
         try:
             load(suite)
         except SuiteError as error:
-            if suite not in self.refused:
+            if remark != "wrong":
                 raise WrongPageError(f"{self.path}: {suite.name} does not load: {error}") from None
         else:
-            if suite in self.refused:
+            if remark == "wrong":
                 raise WrongPageError(f"{self.path}: {suite.name} should be refused, but loads")
 
     # -- running

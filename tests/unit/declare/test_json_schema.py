@@ -308,7 +308,10 @@ def test_every_key_is_described():
 
 def test_editors_show_no_name_of_a_class():
     assert not re.search(r"[A-Z]\w*Part", json_schema())
-    assert {node["title"] for _, node in schemas(SCHEMA) if "title" in node} == {"pytest-behave suite", "built-in metric"}
+    assert {node["title"] for _, node in schemas(SCHEMA) if "title" in node} == {
+        "pytest-behave suite",
+        "built-in metric",
+    }
 
 
 def test_every_built_in_metric_is_offered():
@@ -354,8 +357,8 @@ def test_a_file_of_cases_can_be_checked_by_itself():
 
 # --- the same for any mistake ------------------------------------------------------------------------------------
 
-# no whole floats: 1.0 is an integer to JSON Schema and not to a suite
-ODD = st.sampled_from(["odd", "", 0, 1, -7, 2.5, True, False, [], ["odd"], [3], {}, {"odd": 1}, {"min": 1}])
+# neither 1.0, an integer to JSON Schema and not to a suite, nor 1, which is true to pydantic
+ODD = st.sampled_from(["odd", "", 0, 7, -7, 2.5, True, False, [], ["odd"], [3], {}, {"odd": 1}, {"min": 1}])
 
 
 def _places(data, place=()):
@@ -393,7 +396,7 @@ def _remove(part, key):
 @settings(
     derandomize=True,
     deadline=None,
-    max_examples=1000,
+    max_examples=500,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

@@ -1,0 +1,179 @@
+"""What editors are told about a suite file beyond the types in ``schema.py``: rules between keys, and names to complete.
+
+``build.py`` checks the same rules with better sentences. Here they are written so that an editor marks the key at fault:
+`dependencies` and `false` do that, `oneOf` and `not` mark the whole mapping.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic.config import JsonDict
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+
+def _forbids(*keys: str) -> JsonDict:
+    return {"properties": dict.fromkeys(keys, False)}
+
+
+def _needs_any(*keys: str) -> JsonDict:
+    return {"anyOf": [{"required": [key]} for key in keys]}
+
+
+ANYTHING: JsonDict = {"type": ["string", "number", "boolean", "object", "array", "null"]}
+NAME: JsonDict = {"pattern": r"^(?!.*::)[^\[\]\r\n]*$"}
+NAMES: JsonDict = {"patternProperties": {r"[\[\]\r\n]|::": False}}
+REFERENCE: JsonDict = {"pattern": r"^[^:\s]+:[^:\s]+$"}
+EDGES = "Where the bins begin, rising: [25, 45] makes below 25, from 25 to below 45, and from 45 up."
+INCLUDE = "File, or glob of files, that each hold a list of cases; relative to this file."
+QUANTILES = "Number of bins, each with about as many instances."
+BUILT_IN_METRICS = (
+    *("accuracy", "balanced_accuracy", "precision", "recall", "specificity", "fpr", "fnr", "f1", "selection_rate"),
+    *("positive_rate", "mcc", "roc_auc", "average_precision", "log_loss", "brier", "ece", "top_k_accuracy"),
+    *("micro_precision", "macro_precision", "weighted_precision", "micro_recall", "macro_recall", "weighted_recall"),
+    *("micro_f1", "macro_f1", "weighted_f1", "mae", "mse", "rmse", "bias", "mape", "r2", "median_ae"),
+    *("absolute_error_quantile", "exact_match", "contains", "wer", "cer", "rouge_l", "chrf", "length"),
+    *("count", "share", "latency", "cost"),
+)
+# Fits no finished name: an editor completes from it, and does not list it whenever the mouse is over a metric.
+METRIC_NAMES: JsonDict = {
+    "enum": [*BUILT_IN_METRICS],
+    "not": {"pattern": f"^({'|'.join(BUILT_IN_METRICS)})$"},
+    "title": "built-in metric",
+}
+METRIC_NAME: JsonDict = {"anyOf": [{}, METRIC_NAMES]}
+SLICES: JsonDict = {**NAMES, **_forbids("overall", "cases", "*")}
+
+MODEL: JsonDict = {
+    "type": ["string", "object"],
+    "minProperties": 1,
+    "dependencies": {
+        "python": _forbids("predictions", "column", "estimator", "plugin"),
+        "predictions": {
+            **_forbids("column", "estimator", "plugin", "batch_size"),
+            **_needs_any("prediction", "score"),
+        },
+        "column": _forbids("estimator", "plugin", "batch_size"),
+        "estimator": _forbids("plugin"),
+        "prediction": ["predictions"],
+        "score": ["predictions"],
+        "as": ["column"],
+        "features": ["estimator"],
+        "allow_pickle": ["estimator"],
+        "options": ["plugin"],
+        "threshold": _needs_any("predictions", "column", "python", "estimator", "plugin"),
+        "batch_size": _needs_any("python", "estimator", "plugin"),
+    },
+}
+METADATA: JsonDict = {
+    "type": ["string", "object"],
+    "minProperties": 1,
+    "dependencies": {
+        "expression": _forbids("column", "python"),
+        "column": {**_forbids("python"), **_needs_any("edges", "quantiles")},
+        "edges": ["column"],
+        "quantiles": {"required": ["column"], **_forbids("edges")},
+    },
+}
+SLICE: JsonDict = {
+    "type": ["string", "array", "object"],
+    "items": {"type": "string"},
+    "minItems": 1,
+    "minProperties": 1,
+    "dependencies": {
+        "ids": _forbids("where", "by"),
+        "edges": {"dependencies": {"edges": ["by"]}, **_forbids("quantiles", "every")},
+        "quantiles": {"dependencies": {"quantiles": ["by"]}, **_forbids("every")},
+        "every": ["by"],
+        "min_size": _needs_any("by", "where", "ids"),
+    },
+}
+METRIC: JsonDict = {
+    "type": ["string", "object"],
+    "dependencies": {
+        "metric": _forbids("python", "mean", "rate"),
+        "python": _forbids("mean", "rate"),
+        "mean": _forbids("rate"),
+        "name": _needs_any("metric", "python", "mean", "rate"),
+    },
+}
+BOUNDS: JsonDict = {
+    "minProperties": 1,
+    "dependencies": {"decide": _needs_any("min", "max", "max_gap", "known_failure")},
+}
+# its only key: an editor that is told `required` as well shows two mistakes for one
+PASS_RATE: JsonDict = {"required": [], "minProperties": 1}
+CHECKS: JsonDict = {"minProperties": 1}
+CASE: JsonDict = {
+    "if": {"properties": {"template": False}},
+    "then": {"required": ["input"]},
+    "dependencies": {"fill": ["template"]},
+}
+SUITE: JsonDict = {"dependencies": {"models": _forbids("model")}}
+
+
+def without_gap(schema: JsonDict) -> None:
+    """Turn a reference to bounds into one to bounds of a single slice, which has no gap."""
+    schema.update(allOf=[{"$ref": schema.pop("$ref")}], **_forbids("max_gap"))
+
+
+def offering_metrics(schema: JsonDict) -> None:
+    """Add the names of the built-in metrics to what an item of the list may be."""
+    schema["items"] = {"anyOf": [schema["items"], METRIC_NAMES]}
+
+
+def expectations_by_place(schema: Any) -> None:
+    """Tell bounds from pass rates by where they stand."""
+    of_slice = schema["additionalProperties"]
+    bounds, of_tag = of_slice["additionalProperties"].pop("oneOf")
+    single = {"$ref": bounds["$ref"]}
+    without_gap(single)
+    of_slice["additionalProperties"] = bounds
+    of_all = {"type": "object", "additionalProperties": single}
+    schema["properties"] = {
+        "overall": {**of_all, "description": "Bounds on all instances, by metric."},
+        "*": {**of_all, "description": "Bounds on every slice, by metric."},
+        "cases": {
+            "type": "object",
+            "additionalProperties": of_tag,
+            "description": "Pass rates of the golden cases, by tag.",
+        },
+    }
+
+
+def case_or_include(schema: Any) -> None:
+    """Tell an include from a case by its key."""
+    include, case = schema["items"]["oneOf"]
+    schema["items"] = {
+        "properties": {"include": {"type": "string", "description": INCLUDE}},
+        "if": {"properties": {"include": False}},
+        "then": case,
+        "else": include,
+    }
+
+
+class EditorSchema(GenerateJsonSchema):
+    """JSON Schema that editors explain well: no titles made from names, and no unions where one form can do.
+
+    A mapping that may also be a text or a list says so itself (``type`` in its ``json_schema_extra``). An empty value,
+    which a suite may have for an optional key, is left out: in an editor it is an unfinished line.
+    """
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's signature
+        """Return False: descriptions say more."""
+        return False
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """Return the schema without the default, which editors would fill in."""
+        return self.generate_inner(schema["schema"])
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        """Return the schema of a value that is given."""
+        return self.generate_inner(schema["schema"])
+
+    def tagged_union_schema(self, schema: core_schema.TaggedUnionSchema) -> JsonSchemaValue:
+        """Return the mapping of a union of a mapping with simpler forms."""
+        forms = [self.generate_inner(form) for form in schema["choices"].values()]
+        mappings = [form for form in forms if "$ref" in form]
+        return mappings[0] if len(mappings) == 1 else {"oneOf": mappings}
