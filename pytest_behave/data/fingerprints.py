@@ -12,6 +12,7 @@ from pytest_behave.data.columns import canonical_text, column_of
 from pytest_behave.records import Column
 
 MIX = np.uint64(0x9E3779B97F4A7C15)
+EXACT = 2.0**53  # beyond it not every integer is a double
 
 
 def frame_fingerprint(frame: pd.DataFrame) -> str:
@@ -40,13 +41,35 @@ def file_fingerprint(*paths: Path) -> str:
 
 def _cell_hashes(column: Column) -> np.ndarray:
     if column.kind in ("number", "bool"):
-        numbers = column.values.astype(np.float64) + 0.0  # + 0.0: -0.0 and 0.0 are one value
-        hashes = _mixed(numbers.view(np.uint64))
+        hashes = _number_hashes(column.values)
     elif column.kind == "date":
         hashes = _mixed(column.values.view(np.int64).view(np.uint64))
     else:
-        hashes = pd.util.hash_array(canonical_text(column).astype(object), categorize=True)
+        texts = canonical_text(column)
+        if column.kind == "mixed":  # the number 1 is not the text "1"
+            cells = zip(column.values.tolist(), texts.tolist(), strict=True)
+            texts = np.array([text if isinstance(value, str) else f"\0{text}" for value, text in cells], dtype=object)
+        hashes = _text_hashes(texts.astype(object))
     return np.where(column.missing, np.uint64(0), hashes)
+
+
+def _number_hashes(values: np.ndarray) -> np.ndarray:
+    numbers = values.astype(np.float64) + 0.0  # + 0.0: -0.0 and 0.0 are one value
+    hashes = _mixed(numbers.view(np.uint64))
+    if values.dtype.kind in "iO":
+        large = np.flatnonzero(np.abs(numbers) >= EXACT)
+        cells = dict(zip(large.tolist(), values[large].tolist(), strict=True))
+        rounded = {row: str(cell) for row, cell in cells.items() if isinstance(cell, int) and cell != float(cell)}
+        hashes[list(rounded)] = _text_hashes(np.array(list(rounded.values()), dtype=object))
+    return hashes
+
+
+def _text_hashes(texts: np.ndarray) -> np.ndarray:
+    try:
+        return pd.util.hash_array(texts, categorize=True)
+    except UnicodeEncodeError:  # half of a surrogate pair, as JSON may hold
+        plain = [text.encode("utf-8", "backslashreplace").decode() for text in texts.tolist()]
+        return pd.util.hash_array(np.array(plain, dtype=object), categorize=True)
 
 
 def _factor(name: str) -> np.uint64:

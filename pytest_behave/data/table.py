@@ -99,6 +99,14 @@ class Table:
         known = name.name in self.frame.columns or name.name == "target"
         return open_ended and not known and "did you mean" not in did_you_mean(name.name, self.names())
 
+    def unknown_names(self, expression: Expr, *, open_ended: bool) -> str:
+        """Return a sentence on the first name that can never be known, else nothing."""
+        for name in names_in(expression):
+            known = name.name in self.names() or self._name_needs_output(name, open_ended=open_ended)
+            if not known:
+                return f"there is no column {name.name!r}{did_you_mean(name.name, self.names())}"
+        return ""
+
     def _own(self, name: str) -> Column:
         if name not in self._columns:
             self._columns[name] = column_of(self.frame[name])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from pytest_behave.declare.load import load_suite
@@ -25,4 +26,4 @@ def evaluate_suite(suite: str | Path | Suite, *, model: str | None = None) -> Su
     Raises SuiteError if the declaration or its data cannot be used as they are.
     """
     prepared = prepare(suite, Extensions()) if isinstance(suite, Suite) else prepare_file(Path(suite))
-    return run_suite(prepared, model=model)
+    return run_suite(prepared, model=model, terminal=sys.stderr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
@@ -39,7 +39,10 @@ def alone(_key: str, compute: Callable[[], Predictions]) -> Predictions:
 class Predictor:
     """One model of a suite, opened."""
 
-    def __init__(self, prepared: Prepared, model: ModelSpec, share: Share = alone) -> None:
+    def __init__(
+        self, prepared: Prepared, model: ModelSpec, share: Share = alone, terminal: TextIO | None = None
+    ) -> None:
+        self._terminal = terminal
         self.name = model.name
         self._suite = prepared.suite.name
         self._share = share
@@ -50,7 +53,7 @@ class Predictor:
         """Return the outputs for the rows of a frame; ``what`` tells rows from golden cases among sharing processes."""
 
         def compute() -> Predictions:
-            with progress_bar(len(frame), f"{self._suite}: {self.name}") as progress:
+            with progress_bar(self._terminal, len(frame), f"{self._suite}: {self.name}") as progress:
                 return self._source.predict(frame, ids, progress)
 
         return self._share(f"{what}-{self.name}", compute)

@@ -98,6 +98,7 @@ class _Preparation:
         target = self._target(table) if table is not None else None
         task = self._task(table, target)
         chosen = self._metrics(task)
+        self._check_names(table)
         deferred = self._deferred(table)
         slices = self._slices(table, deferred)
         items = self._items(slices, deferred)
@@ -186,13 +187,34 @@ class _Preparation:
         marked = marks_in(self.references.modules, "model")
         return tuple(self._try(spec.place, partial(_model_of, spec, marked)) for spec in self.suite.models)
 
+    @property
+    def _open_ended(self) -> bool:
+        """Whether the model may return columns that nobody declared."""
+        return any(spec.kind in ("python", "plugin") for spec in self.suite.models)
+
+    def _check_names(self, table: Table | None) -> None:
+        """Find wrong names also where nothing uses the metadata, metric or model yet."""
+        if table is None:
+            return
+        expressions = [(item.place, item.name, item.expression) for item in self.suite.metadata]
+        expressions += [(item.place, item.name, item.predicate) for item in self.suite.metrics]
+        for place, name, expression in expressions:
+            problem = "" if expression is None else table.unknown_names(expression, open_ended=self._open_ended)
+            if problem:
+                self.problems.append(f"{place}: {name}: {problem}")
+        for model in self.suite.models:
+            problem = model.kind == "column" and table.unknown_names(
+                Name(model.location, quoted=True), open_ended=False
+            )
+            if problem:
+                self.problems.append(f"{model.place}: model: {problem}")
+
     # -- slices and items
 
     def _deferred(self, table: Table | None) -> tuple[SliceSpec, ...]:
         if table is None:
             return ()
-        open_ended = any(spec.kind in ("python", "plugin") for spec in self.suite.models)
-        names = deferred_slices(table, self.suite.slices, open_ended=open_ended)
+        names = deferred_slices(table, self.suite.slices, open_ended=self._open_ended)
         return tuple(spec for spec in self.suite.slices if spec.name in names)
 
     def _slices(self, table: Table | None, deferred: tuple[SliceSpec, ...]) -> tuple[Slice, ...]:

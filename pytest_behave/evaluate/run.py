@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import TextIO
 
 from pytest_behave.errors import BehaveError, did_you_mean
 from pytest_behave.evaluate.golden import result_of, run_cases, tag_behaviors, tag_items, with_counted
@@ -14,12 +15,17 @@ from pytest_behave.records import Behavior, CaseResult, ModelSpec, SuiteRun, Ver
 
 
 def run_suite(
-    prepared: Prepared, *, model: str | None = None, share: Share = alone, today: str | None = None
+    prepared: Prepared,
+    *,
+    model: str | None = None,
+    share: Share = alone,
+    today: str | None = None,
+    terminal: TextIO | None = None,
 ) -> SuiteRun:
     """Run a model over a prepared suite and return everything measured and judged.
 
     ``model`` picks one of several by name (default: the last declared), ``share`` lets processes share predictions,
-    ``today`` (ISO date) decides about known failures. Never raises for what the model does: its failure is the
+    ``today`` (ISO date) decides about known failures, ``terminal`` is where long work shows its progress. Never raises for what the model does: its failure is the
     verdict ``error`` of every behavior and case.
     """
     chosen = pick_model(prepared, model)
@@ -28,7 +34,7 @@ def run_suite(
     behaviors: list[Behavior] = []
     observed: list[Behavior] = []
     try:
-        predictor = Predictor(prepared, chosen, share)
+        predictor = Predictor(prepared, chosen, share, terminal)
         fingerprint = predictor.fingerprint
         if prepared.table is not None:
             measured = Measured(prepared, chosen, predictor)

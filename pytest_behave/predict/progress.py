@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 PATIENCE_IN_SECONDS = 2
 
 
 @contextmanager
-def progress_bar(total: int, label: str) -> Iterator[Callable[[int], object]]:
+def progress_bar(stream: TextIO | None, total: int, label: str) -> Iterator[Callable[[int], object]]:
     """Yield a function to call with the number of rows done since the last call."""
-    stream = sys.__stderr__
     if stream is None or not stream.isatty():
         yield lambda _done: None
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 import uuid
@@ -32,6 +33,11 @@ class Runner:
         self.conftests: list[ModuleType] = []
         self._runs: dict[Path, SuiteRun] = {}
         self._sent: set[Path] = set()
+        # duplicated now, while pytest does not capture: a model runs while it does
+        is_terminal = not hasattr(config, "workerinput") and os.isatty(2)
+        self._terminal = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace") if is_terminal else None
+        if self._terminal is not None:
+            config.add_cleanup(self._terminal.close)
         self._groups: dict[Path, dict[str, list[tuple[int, Behavior]]]] = {}
 
     # -- extensions
@@ -75,7 +81,8 @@ class Runner:
         if path not in self._runs:
             from pytest_behave.evaluate import run_suite
 
-            self._runs[path] = run_suite(prepared, model=self.config.getoption("behave_model"), share=self._share(path))
+            model: str | None = self.config.getoption("behave_model")
+            self._runs[path] = run_suite(prepared, model=model, share=self._share(path), terminal=self._terminal)
         return self._runs[path]
 
     def behaviors_of(self, prepared: Prepared, group: str) -> list[tuple[int, Behavior]]:

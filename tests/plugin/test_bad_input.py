@@ -89,6 +89,16 @@ MISTAKES = [
         "s.behave.yaml:4:3: slice 'group': there is no column 'agee' - did you mean 'age'?",
     ),
     Mistake(
+        "model column missing",
+        {MODEL: "model: {column: gess}"},
+        "s.behave.yaml:2:8: model: there is no column 'gess' - did you mean 'guess'?",
+    ),
+    Mistake(
+        "wrong name in metadata that nothing uses",
+        {GROUP: "  group: {by: group}\nmetadata: {long: words(txt) > 3}"},
+        "s.behave.yaml:5:18: long: there is no column 'txt' - did you mean 'text'?",
+    ),
+    Mistake(
         "unknown value",
         {GROUP: "  group: group == 'A'"},
         "s.behave.yaml:4:3: slice 'group': column 'group' never is 'A' - did you mean 'a'?",
