@@ -203,9 +203,8 @@ class _Preparation:
             if problem:
                 self.problems.append(f"{place}: {name}: {problem}")
         for model in self.suite.models:
-            problem = model.kind == "column" and table.unknown_names(
-                Name(model.location, quoted=True), open_ended=False
-            )
+            column = Name(model.location, quoted=True)
+            problem = table.unknown_names(column, open_ended=False) if model.kind == "column" else ""
             if problem:
                 self.problems.append(f"{model.place}: model: {problem}")
 
