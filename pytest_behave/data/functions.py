@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,8 +23,7 @@ def call_function(name: str, shown: str, column: Column, literals: Sequence[Any]
     if column.kind == "empty":
         return _empty_result(name, column)
     if name in TEXT_FUNCTIONS:
-        kind, function = TEXT_FUNCTIONS[name]
-        return _per_text(name, shown, column, kind, partial(function, *literals))
+        return _per_text(name, shown, column, literals)
     if name in PARTS:
         return _date_part(name, shown, column)
     if name in images.MEASURES:
@@ -59,34 +57,36 @@ def _non_ascii_share(text: str) -> float:
     return sum(ord(character) > 127 for character in text) / len(text) if text else 0.0  # noqa: PLR2004 - ASCII ends
 
 
-TEXT_FUNCTIONS: dict[str, tuple[Kind, Callable[..., Any]]] = {
-    "contains": ("bool", lambda part, text: part in text),
-    "startswith": ("bool", lambda part, text: text.startswith(part)),
-    "endswith": ("bool", lambda part, text: text.endswith(part)),
-    "matches": ("bool", lambda pattern, text: re.search(pattern, text) is not None),
-    "lower": ("text", str.lower),
-    "length": ("number", len),
-    "characters": ("number", len),
-    "words": ("number", lambda text: len(text.split())),
-    "sentences": ("number", _sentences),
-    "non_ascii_share": ("number", _non_ascii_share),
-    "is_question": ("bool", lambda text: text.strip().endswith("?")),
+# from all texts at once: a call per text takes twice the time of `contains`
+TEXT_FUNCTIONS: dict[str, tuple[Kind, Callable[..., list[Any]]]] = {
+    "contains": ("bool", lambda texts, part: [part in text for text in texts]),
+    "startswith": ("bool", lambda texts, part: [text.startswith(part) for text in texts]),
+    "endswith": ("bool", lambda texts, part: [text.endswith(part) for text in texts]),
+    "matches": ("bool", lambda texts, pattern: [found is not None for found in map(re.compile(pattern).search, texts)]),
+    "lower": ("text", lambda texts: [text.lower() for text in texts]),
+    "length": ("number", lambda texts: list(map(len, texts))),
+    "characters": ("number", lambda texts: list(map(len, texts))),
+    "words": ("number", lambda texts: [len(text.split()) for text in texts]),
+    "sentences": ("number", lambda texts: list(map(_sentences, texts))),
+    "non_ascii_share": ("number", lambda texts: list(map(_non_ascii_share, texts))),
+    "is_question": ("bool", lambda texts: [text.strip().endswith("?") for text in texts]),
 }
 
 
-def _per_text(name: str, shown: str, column: Column, kind: Kind, function: Callable[[str], Any]) -> Column:
+def _per_text(name: str, shown: str, column: Column, literals: Sequence[Any]) -> Column:
     if column.kind != "text":
         raise PredicateError(f"{name}() takes text, but {shown} is not text")
+    kind, function = TEXT_FUNCTIONS[name]
     dtype: Any = {"bool": bool, "text": object, "number": np.int64}[kind]
     if name == "non_ascii_share":
         dtype = np.float64
+    present = ~column.missing
+    whole = bool(present.all())
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a pattern's FutureWarning is not the reader's concern on every row
-        found = [function(text) if isinstance(text, str) else None for text in column.values.tolist()]
-    values = np.zeros(len(column.values), dtype=dtype)
-    values[~column.missing] = [value for value in found if value is not None]
-    if kind == "text":
-        values[column.missing] = None
+        warnings.simplefilter("ignore")  # a pattern's FutureWarning is not the reader's concern
+        found = function((column.values if whole else column.values[present]).tolist(), *literals)
+    values = np.full(len(present), None) if kind == "text" else np.zeros(len(present), dtype=dtype)
+    values[present] = np.fromiter(found, dtype=dtype, count=len(found))
     return Column(kind, values, column.missing)
 
 

@@ -6,6 +6,7 @@ of the 256-bin grey histogram in bits, sharpness the variance of the 4-neighbour
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from pytest_behave.records import Column
 def _entropy(grey: np.ndarray) -> float:
     counts = np.bincount((grey * 255).astype(np.int64).ravel(), minlength=256)
     shares = counts[counts > 0] / counts.sum()
-    return float(-(shares * np.log2(shares)).sum())
+    return float(-(shares * np.log2(shares)).sum()) + 0.0  # + 0.0: of one level it is 0, not -0.0
 
 
 def _sharpness(grey: np.ndarray) -> float:
@@ -52,13 +53,17 @@ def image_column(name: str, shown: str, column: Column, folder: str) -> Column:
 
 def _grey_levels(path: Path) -> np.ndarray:
     try:
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image
     except ImportError:
         raise MissingExtraError("measuring images", "Pillow", "image") from None
     try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("L"), dtype=np.float64) / 255
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what Pillow says of odd metadata does not touch the pixels
+            with Image.open(path) as image:
+                if image.mode.startswith("I"):  # 16 bits, which "L" would cut off at 255
+                    return np.clip(np.asarray(image, dtype=np.float64) / 65_535, 0, 1)
+                return np.asarray(image.convert("L"), dtype=np.float64) / 255
     except FileNotFoundError:
         raise PredicateError(f"there is no image {path}") from None
-    except (UnidentifiedImageError, OSError) as error:
-        raise PredicateError(f"{path} cannot be read as an image: {error}") from None
+    except Exception as error:  # a broken file raises whatever its format's decoder stumbles over
+        raise PredicateError(f"{path} cannot be read as an image: {error}") from error

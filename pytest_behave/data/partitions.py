@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from pytest_behave.errors import DataError
 from pytest_behave.records import Column
 
 MOST_GROUPS = 1_000
-PERIODS = {"day": "D", "week": "W-SUN", "month": "M", "quarter": "Q", "year": "Y"}
+UNITS = {"day": "D", "week": "D", "month": "M", "quarter": "M", "year": "Y"}
 
 
 class Groups(NamedTuple):
@@ -27,20 +28,17 @@ class Groups(NamedTuple):
 def by_values(name: str, column: Column) -> Groups:
     """One group per value; numbers in rising order, texts by code point."""
     present = ~column.missing
-    texts = canonical_text(column)
-    if column.kind == "number":
-        distinct = [_number_text(value) for value in np.unique(column.values[present])]
-        texts = np.array([_number_text(value) for value in column.values], dtype=object)
-    else:
-        distinct = sorted(set(texts[present].tolist()))
+    values = column.values if column.kind == "number" else canonical_text(column)
+    found, distinct = pd.factorize(values[present])
     if len(distinct) > MOST_GROUPS:
         raise DataError(
             f"column {name!r} has {len(distinct):,} values, too many for one slice each (at most {MOST_GROUPS:,}): "
             "use `edges`, `quantiles` or `every`"
         )
-    places = {text: code for code, text in enumerate(distinct)}
-    codes = np.array([places.get(text, -1) for text in texts.tolist()], dtype=np.int64)
-    return Groups(np.where(present, codes, -1), tuple(distinct))
+    order = np.argsort(distinct)
+    codes = np.full(len(present), -1, dtype=np.int64)
+    codes[present] = np.argsort(order)[found]
+    return Groups(codes, tuple(_value_text(value) for value in distinct[order].tolist()))
 
 
 def by_edges(name: str, column: Column, edges: tuple[float, ...]) -> Groups:
@@ -59,6 +57,8 @@ def by_quantiles(name: str, column: Column, count: int) -> Groups:
     present = ~column.missing
     if not present.any():
         raise DataError(f"column {name!r} has no values to divide into quantiles")
+    if not np.isfinite(values[present]).all():  # nothing lies between a number and infinity, but between their ranks
+        values = np.unique(values, return_inverse=True)[1].reshape(-1).astype(np.float64)
     levels = np.quantile(values[present], np.arange(1, count) / count)
     codes = np.searchsorted(levels, values, side="right")
     used = sorted(set(codes[present].tolist()))
@@ -68,13 +68,12 @@ def by_quantiles(name: str, column: Column, count: int) -> Groups:
 
 def by_period(name: str, column: Column, every: str) -> Groups:
     """One group per calendar period that occurs, in order of time: 2027-01-31, 2027-W04, 2027-01, 2027-Q1, 2027."""
-    stamps = pd.DatetimeIndex(as_dates(f"every: {every}", f"column {name!r}", column))
-    present = ~column.missing & ~stamps.isna()
-    periods = stamps.to_period(PERIODS[every])
-    distinct = periods[present].unique().sort_values()
-    places = {period: code for code, period in enumerate(distinct)}
-    codes = np.array([places.get(period, -1) for period in periods], dtype=np.int64)
-    return Groups(np.where(present, codes, -1), tuple(_period_text(period, every) for period in distinct))
+    dates = as_dates(f"every: {every}", f"column {name!r}", column)
+    present = ~column.missing & ~np.isnat(dates)
+    distinct, found = np.unique(_period_starts(dates[present], every), return_inverse=True)
+    codes = np.full(len(present), -1, dtype=np.int64)
+    codes[present] = found.reshape(-1)
+    return Groups(codes, tuple(_period_text(start, every) for start in distinct))
 
 
 def crossed(groups: list[Groups]) -> Groups:
@@ -89,6 +88,9 @@ def crossed(groups: list[Groups]) -> Groups:
     names = tuple(
         ", ".join(group.names[code] for group, code in zip(groups, row, strict=True)) for row in distinct.tolist()
     )
+    twice = pd.Index(names)[pd.Index(names).duplicated()]
+    if len(twice):
+        raise DataError(f"the columns cross to two slices of one name, {twice[0]!r}: derive one column in `metadata`")
     return Groups(codes, names)
 
 
@@ -98,15 +100,31 @@ def _numbers(name: str, column: Column) -> np.ndarray:
     return column.values.astype(np.float64)
 
 
+def _value_text(value: Any) -> str:
+    return value if isinstance(value, str) else _number_text(value)
+
+
 def _number_text(value: float) -> str:
+    if isinstance(value, int):  # beyond 2**53 a double would be another number
+        return str(value)
     number = float(value)
-    return str(int(number)) if number.is_integer() else str(number)
+    return str(int(number)) if number.is_integer() and abs(number) < 2**63 else str(number)
 
 
-def _period_text(period: pd.Period, every: str) -> str:
+def _period_starts(dates: np.ndarray, every: str) -> np.ndarray:
+    """Return the first day (of a day or week), month (of a month or quarter) or year of each date."""
+    starts = dates.astype(f"datetime64[{UNITS[every]}]")
+    number = starts.astype(np.int64)
     if every == "week":
-        year, week, _ = period.end_time.isocalendar()
-        return f"{year}-W{week:02d}"
+        return starts - (number + 3) % 7  # 1970-01-01 was a Thursday
+    return starts - number % 3 if every == "quarter" else starts
+
+
+def _period_text(start: np.datetime64, every: str) -> str:
+    if every == "week":
+        year, week, _ = start.astype(dt.date).isocalendar()
+        return f"{year:04d}-W{week:02d}"
     if every == "quarter":
-        return f"{period.year}-Q{period.quarter}"
-    return str(period)
+        year, month = str(start).split("-")
+        return f"{year}-Q{(int(month) + 2) // 3}"
+    return str(start)

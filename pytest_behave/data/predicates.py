@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import operator
 from collections.abc import Callable, Iterator, Mapping
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,18 +94,11 @@ class Evaluator:
     def _truth(self, expression: Expr) -> Truth:
         match expression:
             case And(parts):
-                truths = [self.truth(part) for part in parts]
-                true = np.logical_and.reduce([truth.true for truth in truths])
-                false = np.logical_or.reduce([~truth.true & ~truth.unknown for truth in truths])
-                return Truth(true, ~true & ~false)
+                return _all_of([self.truth(part) for part in parts])
             case Or(parts):
-                truths = [self.truth(part) for part in parts]
-                true = np.logical_or.reduce([truth.true for truth in truths])
-                false = np.logical_and.reduce([~truth.true & ~truth.unknown for truth in truths])
-                return Truth(true, ~true & ~false)
+                return _negated(_all_of([_negated(self.truth(part)) for part in parts]))
             case Not(operand):
-                truth = self.truth(operand)
-                return Truth(~truth.true & ~truth.unknown, truth.unknown)
+                return _negated(self.truth(operand))
             case Comparison(symbol, left, right):
                 return self._compare(symbol, left, right)
             case Membership(operand, options):
@@ -126,7 +120,7 @@ class Evaluator:
         if isinstance(left, Constant) and not isinstance(right, Constant):
             return self._compare(MIRRORED[symbol], right, left)
         one, other = self.column(left), self.column(right)
-        missing = one.missing | other.missing
+        missing = _either(one.missing, other.missing)
         if "empty" in (one.kind, other.kind):
             return _truth_of(np.zeros(self.size, dtype=bool), np.ones(self.size, dtype=bool))
         if "mixed" in (one.kind, other.kind):
@@ -137,7 +131,8 @@ class Evaluator:
         if isinstance(right, Constant):
             codes, texts = self._factorized(left)
             answers = np.array([bool(COMPARE[symbol](text, right.value)) for text in texts] + [False])
-            return _truth_of(answers[codes], missing)
+            hits = np.flatnonzero(answers)  # comparing codes takes a quarter of the time of looking answers up
+            return _truth_of(codes == hits[0] if len(hits) == 1 else answers[codes], missing)
         result = np.zeros(self.size, dtype=bool)
         present = ~missing
         result[present] = _ordered(symbol, one.values[present], other.values[present])
@@ -284,7 +279,25 @@ def describe(expression: Expr) -> str:
 
 
 def _truth_of(values: np.ndarray, missing: np.ndarray) -> Truth:
-    return Truth(values & ~missing, missing)
+    # most columns miss nothing: seeing that takes 2 us per 100,000 rows, a boolean operation into a new array 5 to 10
+    return Truth(values & ~missing if missing.any() else values, missing)
+
+
+def _negated(truth: Truth) -> Truth:
+    return _truth_of(~truth.true, truth.unknown)
+
+
+def _all_of(truths: list[Truth]) -> Truth:
+    true = reduce(np.logical_and, [truth.true for truth in truths])
+    if not any(truth.unknown.any() for truth in truths):
+        return Truth(true, truths[0].unknown)
+    possible = reduce(np.logical_and, [truth.true | truth.unknown for truth in truths])
+    return Truth(true, possible & ~true)
+
+
+def _either(missing: np.ndarray, other: np.ndarray) -> np.ndarray:
+    nowhere = other.strides == (0,) and not other[:1].any()  # as the column of a literal is
+    return missing if nowhere else missing | other
 
 
 def _order_kind(column: Column) -> str:

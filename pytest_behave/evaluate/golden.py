@@ -16,18 +16,21 @@ from pytest_behave.evaluate.prepare import Item, Prepared
 from pytest_behave.measure.cases import failed_checks
 from pytest_behave.measure.statistics import proportion_estimates
 from pytest_behave.predict.sources import cases_frame
-from pytest_behave.records import Behavior, Case, CaseResult, Instance, ModelSpec, Predictions
+from pytest_behave.records import Behavior, Case, CaseResult, Instance, ModelSpec, Predictions, Verdict
 
 TAG = "cases="
 
 
 def run_cases(prepared: Prepared, model: ModelSpec, predictor: Predictor) -> list[CaseResult]:
-    """Return the result of every golden case."""
+    """Return the result of every golden case; if the model fails, each is an error."""
     cases = prepared.suite.cases
     if not cases:
         return []
     frame = cases_frame([case.input for case in cases])
-    predictions = predictor.predict("cases", frame, [case.id for case in cases])
+    try:
+        predictions = predictor.predict("cases", frame, [case.id for case in cases])
+    except BehaveError as error:
+        return [result_of(case, "error", reason=str(error)) for case in cases]
     outputs = _outputs(prepared, model, predictions, len(cases))
     return [_checked(prepared, case, output) for case, output in zip(cases, outputs, strict=True)]
 
@@ -81,9 +84,11 @@ def tag_behaviors(prepared: Prepared, cases: Sequence[CaseResult], today: str) -
     behaviors = []
     for item in tag_items(prepared):
         tagged = [case for case in cases if item.slice.removeprefix(TAG) in case.tags]
+        errors = [case.reason for case in tagged if case.verdict == "error"]
         passed = sum(case.verdict == "holds" for case in tagged)
         estimate = proportion_estimates(np.array([passed]), np.array([len(tagged)]), "no case")[0]
         verdict = judge(estimate, item.bounds, size=len(tagged), min_size=1)
+        verdict = Verdict("error", errors[0]) if errors else verdict
         fails = verdict.verdict == "violated"
         verdict = with_known_failure(verdict, item.bounds.known_failure, today, any_fails=fails)
         failed = [case for case in tagged if case.verdict != "holds"][:MOST_INSTANCES]

@@ -166,7 +166,7 @@ class Measured:
             id=str(table.ids[row]),
             target=None if target is None else outcome.classes[target] if coded else shortened(target),
             output=None if output is None else outcome.classes[output] if coded else shortened(output),
-            score=None if outcome.score is None else float(outcome.score[row]),
+            score=float(outcome.score[row]) if outcome.score is not None and np.isfinite(outcome.score[row]) else None,
             input=inputs,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import TextIO
 
 from pytest_behave.errors import BehaveError, did_you_mean
@@ -11,7 +11,7 @@ from pytest_behave.evaluate.golden import result_of, run_cases, tag_behaviors, t
 from pytest_behave.evaluate.judged import Judged, behavior_of
 from pytest_behave.evaluate.measured import Measured, Predictor, Share, alone
 from pytest_behave.evaluate.prepare import Prepared
-from pytest_behave.records import Behavior, CaseResult, ModelSpec, SuiteRun, Verdict
+from pytest_behave.records import ModelSpec, SuiteRun, Verdict
 
 
 def run_suite(
@@ -30,24 +30,25 @@ def run_suite(
     """
     chosen = pick_model(prepared, model)
     today = today or dt.date.today().isoformat()  # noqa: DTZ011 - the user's own calendar
-    fingerprint, notes = "", []
-    behaviors: list[Behavior] = []
-    observed: list[Behavior] = []
     try:
         predictor = Predictor(prepared, chosen, share, terminal)
-        fingerprint = predictor.fingerprint
-        if prepared.table is not None:
-            measured = Measured(prepared, chosen, predictor)
-            judged = Judged(measured, today)
-            behaviors, notes = judged.behaviors(), measured.notes()
-            observed = judged.observed({(behavior.slice, behavior.metric) for behavior in behaviors})
-        cases = run_cases(prepared, chosen, predictor)
-        behaviors += tag_behaviors(prepared, cases, today)
-        cases = with_counted(prepared, cases)
     except BehaveError as error:
-        behaviors, observed = _all_errors(prepared, str(error)), []
-        cases = [result_of(case, "error", reason=str(error)) for case in prepared.suite.cases]
-    return _suite_run(prepared, chosen.name, fingerprint, notes, behaviors, observed, cases)
+        return _failed(prepared, chosen, "", str(error))
+    try:
+        measured = Measured(prepared, chosen, predictor) if prepared.table is not None else None
+        judged = Judged(measured, today) if measured is not None else None
+        behaviors = judged.behaviors() if judged is not None else []
+    except BehaveError as error:
+        return _failed(prepared, chosen, predictor.fingerprint, str(error))
+    cases = run_cases(prepared, chosen, predictor)
+    observed = judged.observed({(item.slice, item.metric) for item in behaviors}) if judged is not None else []
+    return replace(
+        _empty_run(prepared, chosen, predictor.fingerprint),
+        notes=tuple(measured.notes()) if measured is not None else (),
+        behaviors=(*behaviors, *tag_behaviors(prepared, cases, today)),
+        observed=tuple(observed),
+        cases=tuple(with_counted(prepared, cases)),
+    )
 
 
 def pick_model(prepared: Prepared, name: str | None) -> ModelSpec:
@@ -60,39 +61,29 @@ def pick_model(prepared: Prepared, name: str | None) -> ModelSpec:
     return models[name]
 
 
-def _all_errors(prepared: Prepared, reason: str) -> list[Behavior]:
+def _failed(prepared: Prepared, model: ModelSpec, fingerprint: str, reason: str) -> SuiteRun:
     """Return everything as an error: a model that fails never reports green."""
     better = {item.spec.name: item.better for item in prepared.chosen}
     sizes = {slice_.name: int(slice_.mask.sum()) for slice_ in prepared.slices}
     verdict = Verdict("error", reason)
-    return [
+    behaviors = [
         behavior_of(item, better.get(item.metric, "higher"), sizes.get(item.slice, 0), None, verdict)
         for item in (*prepared.items, *tag_items(prepared))
     ]
+    cases = [result_of(case, "error", reason=reason) for case in prepared.suite.cases]
+    return replace(_empty_run(prepared, model, fingerprint), behaviors=tuple(behaviors), cases=tuple(cases))
 
 
-def _suite_run(  # noqa: PLR0913, PLR0917 - a run is made of all of these
-    prepared: Prepared,
-    model: str,
-    fingerprint: str,
-    notes: Sequence[str],
-    behaviors: Sequence[Behavior],
-    observed: Sequence[Behavior],
-    cases: Sequence[CaseResult],
-) -> SuiteRun:
+def _empty_run(prepared: Prepared, model: ModelSpec, fingerprint: str) -> SuiteRun:
     table, suite = prepared.table, prepared.suite
     return SuiteRun(
         suite=suite.name,
         path=str(suite.path),
         rows=0 if table is None else len(table),
         task=prepared.task,
-        model=model,
+        model=model.name,
         model_fingerprint=fingerprint,
         dataset_fingerprint=None if table is None else table.fingerprint,
         description=suite.description,
         owner=suite.owner,
-        notes=tuple(notes),
-        behaviors=tuple(behaviors),
-        observed=tuple(observed),
-        cases=tuple(cases),
     )

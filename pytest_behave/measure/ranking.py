@@ -3,98 +3,122 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from pytest_behave.measure import intervals
 from pytest_behave.measure.kernel import Masks
+from pytest_behave.measure.statistics import estimate_of
 from pytest_behave.records import Estimate, Outcome
-
-ONE_CLASS = "the slice has only one class"
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """A metric of rows in the order of their scores: sorted once, each slice takes its part of the order."""
+    """A metric of rows in the order of their scores: ``roc_auc`` or ``average_precision``."""
 
     name: str
 
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
         """Return the metric on each slice."""
-        score = np.asarray(outcome.score, dtype=np.float64)
-        order = np.argsort(score, kind="stable")
-        ordered = score[order]
-        positive = (np.asarray(outcome.target) == outcome.positive)[order]
-        groups = np.cumsum(np.r_[False, ordered[1:] != ordered[:-1]])
-        compute = {"roc_auc": _auc, "average_precision": _average_precision}[self.name]
-        estimates = []
-        for index in range(len(masks)):
-            rows = np.flatnonzero(masks.bools(index)[order])
-            estimates.append(compute(positive[rows], groups[rows]))
-        return estimates
+        return masks.once(outcome, _both)[self.name]
 
 
-def _tie_ends(groups: np.ndarray) -> np.ndarray:
-    """Return the last place of each run of equal scores."""
-    return np.flatnonzero(np.r_[groups[1:] != groups[:-1], True])
+class _Part(NamedTuple):
+    """A metric of ``n`` rows before its interval; ``few`` counts the rows of the class that limits its certainty."""
+
+    value: float
+    variance: float
+    n: int
+    few: int
 
 
-def _auc(positive: np.ndarray, groups: np.ndarray) -> Estimate:
-    n, m = len(positive), int(positive.sum())
+def _both(outcome: Outcome, masks: Masks) -> dict[str, list[Estimate]]:
+    """Return both metrics by name: putting each slice's rows in order costs more than either."""
+    levels, places = np.unique(np.asarray(outcome.score, dtype=np.float64), return_inverse=True)
+    # place and class in one number, so that one sort of a slice's rows gives both in order
+    keys = (2 * places + (np.asarray(outcome.target) == outcome.positive)).astype(np.int32)
+    tied = len(levels) < len(keys)
+    areas, precisions = [], []
+    for index in range(len(masks)):
+        ordered = np.sort(keys.take(masks.rows(index)))
+        positive = (ordered & 1).astype(bool)
+        groups = ordered >> 1 if tied else None
+        areas.append(_auc(positive, groups))
+        precisions.append(_average_precision(positive, groups))
+    return {
+        "roc_auc": _estimates(areas, "only one class", ("delong, logit scale", "wilson on the smaller class")),
+        # Boyd, Eng & Page 2013, "Area under the precision-recall curve", section 3: logit interval
+        "average_precision": _estimates(precisions, "no positives", ("logit", "wilson on the positives")),
+    }
+
+
+def _estimates(parts: list[_Part], nothing: str, names: tuple[str, str]) -> list[Estimate]:
+    """Return intervals on the logit scale, or Wilson's where the variance says nothing."""
+    value, variance, n, few = np.array(parts).reshape(-1, len(_Part._fields)).T
+    smooth = (variance > 0) & (value > 0) & (value < 1)
+    on_logit, wilson = intervals.logit(value, np.sqrt(variance)), intervals.wilson(value * few, few)
+    low, high = (np.where(smooth, *ends) for ends in zip(on_logit, wilson, strict=True))
+    columns = (value, low, high, n.astype(np.int64), smooth)
+    return [
+        estimate_of(*ends, n=size, nothing=nothing, interval=names[not by_logit])
+        for *ends, size, by_logit in zip(*(column.tolist() for column in columns), strict=True)
+    ]
+
+
+def _auc(positive: np.ndarray, groups: np.ndarray | None) -> _Part:
+    n, m = len(positive), int(np.count_nonzero(positive))
     if m in (0, n):
-        return Estimate(None, None, None, n, ONE_CLASS)
-    below_positive, below_negative = placements(positive, groups)
-    value = float(below_positive.mean())
-    variance = _variance(below_positive) / m + _variance(below_negative) / (n - m)
-    if variance <= 0 or value in (0.0, 1.0):
-        low, high = intervals.wilson(value * min(m, n - m), min(m, n - m))
-        return Estimate(value, float(low), float(high), n, interval="wilson on the smaller class")
-    low, high = intervals.logit(np.float64(value), np.sqrt(variance))
-    return Estimate(value, float(low), float(high), n, interval="delong, logit scale")
+        return _Part(np.nan, np.nan, n, 0)
+    below_positive, above_negative = placements(positive, groups)
+    variance = _variance(below_positive) / m + _variance(above_negative) / (n - m)
+    return _Part(float(below_positive.mean()), variance, n, min(m, n - m))
 
 
-def placements(positive: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def placements(positive: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Return DeLong's placement values of the positives and of the negatives, rows in rising order of score.
 
-    DeLong, DeLong & Clarke-Pearson 1988, Biometrics 44:837; ties count one half. O(n) once the scores are sorted.
+    DeLong, DeLong & Clarke-Pearson 1988, Biometrics 44:837. ``groups`` numbers the distinct scores, None where no two
+    are equal; ties count one half. O(n) once the scores are sorted.
     """
-    n, m = len(positive), int(positive.sum())
-    negatives_up_to = np.cumsum(~positive)
-    if groups[0] == groups[-1] or len(_tie_ends(groups)) < n:
-        ends = _tie_ends(groups)
-        lengths = np.diff(np.r_[-1, ends])
-        last = negatives_up_to[ends]
-        before = np.r_[0, last[:-1]]
-        negatives_below = np.repeat((before + last) / 2, lengths)
-        starts = np.r_[0, ends[:-1] + 1]
-        places = np.repeat(ends + 1, lengths), np.repeat(starts, lengths)
-        positives_below = (places[0] + places[1]) / 2 - negatives_below
+    m = int(np.count_nonzero(positive))
+    rest = len(positive) - m
+    if groups is None:
+        negatives_below = np.flatnonzero(positive) - np.arange(m)
+        positives_below = np.flatnonzero(~positive) - np.arange(rest)
     else:
-        negatives_below = negatives_up_to.astype(np.float64)
-        positives_below = np.arange(1, n + 1) - negatives_below
-    above_negative = (m - positives_below[~positive]) / m
-    return negatives_below[positive] / (n - m), above_negative
+        positives, negatives = _tie_counts(positive, groups)
+        negatives_below = np.repeat(np.cumsum(negatives) - negatives / 2, positives)
+        positives_below = np.repeat(np.cumsum(positives) - positives / 2, negatives)
+    return negatives_below / rest, (m - positives_below) / m
+
+
+def _tie_counts(positive: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many positives and how many negatives have each score, scores rising."""
+    ends = np.flatnonzero(np.append(groups[1:] != groups[:-1], True))
+    positives = np.diff(np.cumsum(positive)[ends], prepend=0)
+    return positives, np.diff(ends, prepend=-1) - positives
 
 
 def _variance(values: np.ndarray) -> float:
-    return float(values.var(ddof=1)) if len(values) > 1 else 0.0
+    if len(values) < 2:  # noqa: PLR2004 - one value has no spread
+        return 0.0
+    deviations = values - values.sum() / len(values)
+    return float(np.einsum("i,i", deviations, deviations)) / (len(values) - 1)  # half the time of var()
 
 
-def _average_precision(positive: np.ndarray, groups: np.ndarray) -> Estimate:
-    n, m = len(positive), int(positive.sum())
+def _average_precision(positive: np.ndarray, groups: np.ndarray | None) -> _Part:
+    n, m = len(positive), int(np.count_nonzero(positive))
     if m == 0:
-        return Estimate(None, None, None, n, "the slice has no positives")
-    starts = np.r_[0, _tie_ends(groups)[:-1] + 1]
-    hits_from = m - np.r_[0, np.cumsum(positive)][starts]
-    precision = hits_from / (n - starts)
-    gained = np.diff(np.r_[hits_from, 0])
-    value = float(-(gained * precision).sum() / m)
-    if value >= 1 or m < 2:  # noqa: PLR2004 - the formula below needs a spread
-        low, high = intervals.wilson(value * m, m)
-        return Estimate(value, float(low), float(high), n, interval="wilson on the positives")
-    # Boyd, Eng & Page 2013, "Area under the precision-recall curve", section 3: logit interval
-    low, high = intervals.logit(np.float64(value), np.sqrt(value * (1 - value) / m))
-    return Estimate(value, float(low), float(high), n, interval="logit")
+        return _Part(np.nan, np.nan, n, 0)
+    if groups is None:
+        precision = np.arange(m, 0, -1) / (n - np.flatnonzero(positive))
+        value = float(precision.sum() / m)
+    else:
+        positives, negatives = _tie_counts(positive, groups)
+        hits, misses = (counts[::-1].cumsum()[::-1] for counts in (positives, negatives))
+        value = float((positives * hits / (hits + misses)).sum() / m)
+    return _Part(value, value * (1 - value) / m if m > 1 else 0.0, n, m)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -60,6 +61,11 @@ def measure(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) -> dict[st
 
     All proportions are counted together: their planes are packed once and each slice's mask is read once.
     """
+    with np.errstate(all="ignore"):  # infinite values become None below; a warning would not say where
+        return _measure(chosen, outcome, masks)
+
+
+def _measure(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) -> dict[str, list[Estimate] | BehaveError]:
     results: dict[str, list[Estimate] | BehaveError] = {}
     planes: dict[str, tuple[np.ndarray, np.ndarray, str]] = {}
     for item in chosen:
@@ -70,7 +76,7 @@ def measure(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) -> dict[st
                 hits, relevant = statistic.planes(outcome)
                 planes[item.spec.name] = hits & relevant, relevant, statistic.nothing
             else:
-                results[item.spec.name] = statistic.estimates(outcome, masks)
+                results[item.spec.name] = [_finite(found) for found in statistic.estimates(outcome, masks)]
         except BehaveError as error:  # noqa: PERF203 - one metric that fails leaves the others
             results[item.spec.name] = error
     if planes:
@@ -78,6 +84,15 @@ def measure(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) -> dict[st
         for index, (name, (_, _, nothing)) in enumerate(planes.items()):
             results[name] = proportion_estimates(counts[:, 2 * index], counts[:, 2 * index + 1], nothing)
     return results
+
+
+def _finite(estimate: Estimate) -> Estimate:
+    """Return the estimate with infinite figures as None: a record holds only numbers that JSON knows."""
+    if estimate.value is not None and not math.isfinite(estimate.value):
+        return Estimate(None, None, None, estimate.n, "the value is infinite")
+    if any(end is not None and not math.isfinite(end) for end in (estimate.low, estimate.high)):
+        return Estimate(estimate.value, None, None, estimate.n, "the interval is infinite")
+    return estimate
 
 
 def worst_rows(item: Chosen, outcome: Outcome, mask: np.ndarray, most: int) -> np.ndarray:

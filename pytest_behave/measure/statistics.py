@@ -18,6 +18,8 @@ from pytest_behave.measure import intervals
 from pytest_behave.measure.kernel import Masks
 from pytest_behave.records import Estimate, Outcome
 
+MOST_RESAMPLED_CELLS = 250_000  # 2 MB, a processor's cache: 60 binary slices at once
+
 CellValues = Callable[[np.ndarray], np.ndarray]
 CellIntervals = Callable[[np.ndarray], intervals.Interval]
 
@@ -78,7 +80,7 @@ class Mean:
         if self.root:
             result = np.sqrt(np.maximum(result, 0.0))
         return [
-            estimate_of(*row, n=n, nothing=self.nothing, interval="t")
+            estimate_of(*row, n=n, nothing="infinite values" if n else self.nothing, interval="t")
             for row, n in zip(result.tolist(), counts.tolist(), strict=True)
         ]
 
@@ -105,32 +107,51 @@ class CellFunction:
 
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
         """Count (target, prediction) cells per slice, then compute the value and its interval."""
-        counts = cell_counts(outcome, masks)
+        counts = masks.once(outcome, cell_counts)
         values = self.value(counts.astype(np.float64))
-        low, high = self.closed(counts.astype(np.float64)) if self.closed else self._bootstrap(counts)
+        low, high = self.closed(counts.astype(np.float64)) if self.closed else self._bootstrap(counts, values)
         sizes = counts.sum(axis=(1, 2))
         return [
             estimate_of(value, one, other, n=n, nothing=self.nothing, interval=self.interval)
             for value, one, other, n in zip(values.tolist(), low.tolist(), high.tolist(), sizes.tolist(), strict=True)
         ]
 
-    def _bootstrap(self, counts: np.ndarray) -> intervals.Interval:
-        ends = [self._bootstrap_one(table) for table in counts]
-        return np.array([low for low, _ in ends]), np.array([high for _, high in ends])
+    def _bootstrap(self, counts: np.ndarray, values: np.ndarray) -> intervals.Interval:
+        low, high = np.full((2, len(counts)), np.nan)
+        enough = np.flatnonzero((counts.sum(axis=(1, 2)) > 1) & ~np.isnan(values))
+        at_once = max(1, MOST_RESAMPLED_CELLS // (intervals.RESAMPLES * counts[0].size)) if len(counts) else 1
+        for first in range(0, len(enough), at_once):
+            some = enough[first : first + at_once]
+            samples = self.value(_resampled(counts[some])).reshape(len(some), -1)
+            low[some], high[some] = _percentiles(samples)
+        return low, high
 
-    def _bootstrap_one(self, table: np.ndarray) -> tuple[float, float]:
-        size = int(table.sum())
-        if size < 2 or np.isnan(self.value(table.astype(np.float64))):  # noqa: PLR2004 - nothing to resample
-            return np.nan, np.nan
-        occupied = np.flatnonzero(table)
-        draws = np.random.default_rng(intervals.SEED).multinomial(
-            size, table.ravel()[occupied] / size, size=intervals.RESAMPLES
-        )
-        tables = np.zeros((intervals.RESAMPLES, table.size))
-        tables[:, occupied] = draws
-        samples = self.value(tables.reshape(-1, *table.shape))
-        low, high = intervals.percentile(samples)
-        return float(low), float(high)
+
+def _resampled(counts: np.ndarray) -> np.ndarray:
+    """Return bootstrap samples of each table: shape (slices x resamples, targets, predictions).
+
+    In Fortran's order, so that numpy's inner loops run over samples and not over the few cells of a table.
+    """
+    slices, targets, predictions = counts.shape
+    samples = np.zeros((predictions, targets, slices, intervals.RESAMPLES))
+    for table, resamples in zip(counts, np.moveaxis(samples, 2, 0), strict=True):
+        target, prediction = np.nonzero(table)
+        size = table.sum()
+        random = np.random.default_rng(intervals.SEED)
+        draws = random.multinomial(size, table[target, prediction] / size, intervals.RESAMPLES)
+        resamples[prediction, target] = draws.T
+    return samples.reshape(predictions, targets, -1).T
+
+
+def _percentiles(samples: np.ndarray) -> intervals.Interval:
+    """Return the percentile interval of each row."""
+    low, high = np.empty((2, len(samples)))
+    undefined = np.isnan(samples).any(axis=1)
+    for row in np.flatnonzero(undefined):
+        low[row], high[row] = intervals.percentile(samples[row])
+    tail = 100 * (1 - intervals.CONFIDENCE) / 2  # all rows at once take a third of the time
+    low[~undefined], high[~undefined] = np.percentile(samples[~undefined], [tail, 100 - tail], axis=1)
+    return low, high
 
 
 def cell_counts(outcome: Outcome, masks: Masks) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -13,9 +14,11 @@ MOST_CHARACTERS = 70
 
 
 def figure(value: float | None) -> str:
-    """Return a number in four significant digits, or a dash."""
+    """Return a number in three or four significant digits, or a dash."""
     if value is None:
         return "-"
+    if not math.isfinite(value):
+        return str(value)
     if value == int(value) and abs(value) < 1e9:  # noqa: PLR2004 - counts stay counts
         return str(int(value))
     return f"{value:.4g}" if abs(value) >= 1 else f"{value:.3f}" if abs(value) >= 0.001 else f"{value:.2g}"  # noqa: PLR2004

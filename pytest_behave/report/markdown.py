@@ -22,10 +22,16 @@ from pytest_behave.report.lines import (
 MARKER = "<!-- pytest-behave -->"
 COMMENT_LIMIT = 65_536
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~$-])")
+# GitHub looks for mentions, references and addresses in what it rendered, where an entity or a backslash is gone
+# (github/cmark-gfm#181, openjdk/skara#1548); an empty comment keeps them apart
+LIVE = re.compile(r"@|#(?=\d)|\bGH\\?-(?=\d)|\bwww(?=\.)|:(?=//)", re.IGNORECASE)
+MOST_CHARACTERS = 300  # of a cell: one long reason must not push the others out of the comment
+ROWS_OF_A_SECTION = 50
+CHARACTERS_OF_A_SECTION = 10_000
 
 
 def markdown(run: Run, limit: int = COMMENT_LIMIT) -> str:
-    """Return the report in at most ``limit`` bytes of UTF-8."""
+    """Return the report in at most ``limit`` bytes of UTF-8; nothing if not even its first lines fit."""
     broken = any(failing(suite) or failing_cases(suite) for suite in run.suites)
     head = f"{MARKER}\n## {'❌' if broken else '✅'} Behaviors: {count_line(run)}\n"
     sections = [section for suite in sorted(run.suites, key=_worst) for section in _sections(suite)]
@@ -34,8 +40,16 @@ def markdown(run: Run, limit: int = COMMENT_LIMIT) -> str:
 
 def escaped(text: object) -> str:
     """Return text from data so that Markdown and HTML show it as it is, and nobody is mentioned by it."""
-    safe = html.escape(printable(text), quote=False).replace("&", "\0")
-    return SPECIAL.sub(r"\\\1", safe).replace("\0", "&").replace("@", "&#64;").replace("://", "&#58;//")
+    return LIVE.sub(r"\g<0><!-- -->", SPECIAL.sub(r"\\\1", html.escape(printable(text), quote=False)))
+
+
+def _in_html(text: object) -> str:
+    """Return text from data for a line of HTML, in which Markdown's backslashes would be seen."""
+    return LIVE.sub(r"\g<0><!-- -->", html.escape(printable(text), quote=False))
+
+
+def _cell(text: object) -> str:
+    return escaped(clipped(text, MOST_CHARACTERS))
 
 
 def _worst(suite: SuiteRun) -> tuple[bool, str]:
@@ -43,29 +57,26 @@ def _worst(suite: SuiteRun) -> tuple[bool, str]:
 
 
 def _cut(head: str, sections: Sequence[str], limit: int) -> str:
-    text, left = head, list(sections)
-    while left:
-        following = f"{text}\n{left[0]}"
-        closing = f"\n{len(left)} more sections are in the JSON report.\n"
-        last = len(left) == 1
-        if len((following if last else following + closing).encode()) > limit:
-            return text + closing
+    text = head
+    for left, section in zip(range(len(sections), 0, -1), sections, strict=True):
+        following = f"{text}\n{section}"
+        closing = f"\n{left} more sections are in the JSON report.\n"
+        if len((following if left == 1 else following + closing).encode()) > limit:
+            text += closing
+            break
         text = following
-        left.pop(0)
-    return text
+    return text if len(text.encode()) <= limit else ""
 
 
 def _sections(suite: SuiteRun) -> Iterator[str]:
     broken, cases = failing(suite), failing_cases(suite)
-    owner = f" · {escaped(suite.owner)}" if suite.owner else ""
-    title = f"### {escaped(suite.suite)} ({suite.rows:,} rows · model {escaped(suite.model)}{owner})"
-    notes = "".join(f"\n> {escaped(note)}\n" for note in suite.notes)
+    owner = f" · {_cell(suite.owner)}" if suite.owner else ""
+    title = f"### {_cell(suite.suite)} ({suite.rows:,} rows · model {_cell(suite.model)}{owner})"
+    notes = "".join(f"\n> {_cell(note)}\n" for note in suite.notes)
     yield f"{title}\n{notes}"
     yield from _tables(broken)
     if cases:
-        rows = [
-            f"| {escaped(case.id)} | {escaped(clipped(case.output, 200))} | {escaped(case.reason)} |" for case in cases
-        ]
+        rows = [f"| {_cell(case.id)} | {_cell(case.output)} | {_cell(case.reason)} |" for case in cases]
         yield from _chunked("| case | output | failed |\n|---|---|---|", rows)
     for behavior in broken:
         if behavior.instances:
@@ -78,19 +89,18 @@ def _sections(suite: SuiteRun) -> Iterator[str]:
 
 
 def _row(behavior: Behavior) -> str:
-    between = f" ({escaped(behavior.between[0])} to {escaped(behavior.between[1])})" if behavior.between else ""
+    between = f" ({_cell(behavior.between[0])} to {_cell(behavior.between[1])})" if behavior.between else ""
     cells = (
-        f"{escaped(behavior.slice)} ({behavior.size:,})",
-        f"{escaped(behavior.metric)}{between}",
+        f"{_cell(behavior.slice)} ({behavior.size:,})",
+        f"{_cell(behavior.metric)}{between}",
         f"{figure(behavior.value)} {interval(behavior)}",
         bounds(behavior),
-        f"**{behavior.verdict}**" + (f": {escaped(behavior.reason)}" if behavior.reason else ""),
+        f"**{behavior.verdict}**" + (f": {_cell(behavior.reason)}" if behavior.reason else ""),
     )
     return f"| {' | '.join(cells)} |"
 
 
 HEADER = "| slice (rows) | metric | value [95 %] | bound | verdict |\n|---|---|---|---|---|"
-ROWS_OF_A_SECTION = 50
 
 
 def _tables(behaviors: Sequence[Behavior]) -> Iterator[str]:
@@ -98,8 +108,14 @@ def _tables(behaviors: Sequence[Behavior]) -> Iterator[str]:
 
 
 def _chunked(header: str, rows: Sequence[str]) -> Iterator[str]:
-    for start in range(0, len(rows), ROWS_OF_A_SECTION):
-        yield "\n".join([header, *rows[start : start + ROWS_OF_A_SECTION]]) + "\n"
+    chunk: list[str] = []
+    for row in rows:
+        if len(chunk) == ROWS_OF_A_SECTION or sum(map(len, chunk)) + len(row) > CHARACTERS_OF_A_SECTION:
+            yield "\n".join([header, *chunk]) + "\n"
+            chunk = []
+        chunk.append(row)
+    if chunk:
+        yield "\n".join([header, *chunk]) + "\n"
 
 
 def _folded(title: str, behaviors: Sequence[Behavior]) -> Iterator[str]:
@@ -109,7 +125,8 @@ def _folded(title: str, behaviors: Sequence[Behavior]) -> Iterator[str]:
 
 
 def _details(behavior: Behavior) -> str:
-    title = f"{escaped(behavior.slice)} {escaped(behavior.metric)}: {len(behavior.instances)} instances"
+    name = _in_html(clipped(f"{behavior.slice} {behavior.metric}", MOST_CHARACTERS))
+    title = f"{name}: {len(behavior.instances)} instances"
     rows = [_instance_row(instance) for instance in behavior.instances]
     table = "\n".join(["| id | target | output | score | input |", "|---|---|---|---|---|", *rows])
     return f"<details><summary>{title}</summary>\n\n{table}\n\n</details>\n"
@@ -118,4 +135,4 @@ def _details(behavior: Behavior) -> str:
 def _instance_row(instance: Instance) -> str:
     inputs = "; ".join(f"{name}: {clipped(value, 120)}" for name, value in list(instance.input.items())[:4])
     cells = (instance.id, instance.target or "", instance.output or "", figure(instance.score), inputs)
-    return f"| {' | '.join(escaped(cell) for cell in cells)} |"
+    return f"| {' | '.join(escaped(clipped(cell, 2 * MOST_CHARACTERS)) for cell in cells)} |"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -91,7 +92,7 @@ def case_to_json(case: CaseResult, relative: Relative) -> dict[str, Any]:
     return {
         "id": case.id,
         "verdict": case.verdict,
-        "input": dict(case.input),
+        "input": {name: _plain(value) for name, value in case.input.items()},
         "output": case.output,
         "failures": list(case.failures),
         "tags": list(case.tags),
@@ -99,6 +100,17 @@ def case_to_json(case: CaseResult, relative: Relative) -> dict[str, Any]:
         "file": relative(case.file) if case.file else None,
         "line": case.line,
     }
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of a suite as JSON knows it: infinities and NaN as texts."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return value
 
 
 def run_from_json(data: Mapping[str, Any]) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 from pytest_behave.records import Behavior, Run, SuiteRun
@@ -14,8 +15,10 @@ from pytest_behave.report.lines import (
     figure,
     instance_line,
     interval,
+    printable,
 )
 
+ELSEWHERE = "; --behave-report=md:PATH has them all"
 MOST_ROWS = 30
 MOST_INSTANCES = 3
 LEAST_NAME = 12
@@ -24,7 +27,7 @@ HEADERS = ("slice", "metric", "rows", "value [95%]", "bound")
 
 def summary_lines(run: Run, width: int) -> Iterator[str]:
     """Yield the lines of the summary; the caller prints them."""
-    yield f"behave: {count_line(run)}"
+    yield from _wrapped(f"behave: {count_line(run)}", width)
     for suite in run.suites:
         if failing(suite) or failing_cases(suite) or suite.notes:
             yield from _suite_lines(suite, width)
@@ -35,15 +38,22 @@ def _suite_lines(suite: SuiteRun, width: int) -> Iterator[str]:
     owner = f", owner {suite.owner}" if suite.owner else ""
     yield clipped(f"{suite.suite} ({suite.rows:,} rows, model {suite.model}{owner})", width)
     for note in suite.notes:
-        yield f"  note: {note}"
+        yield from _wrapped(f"  note: {printable(note)}", width)
     broken = failing(suite)
     measured = [behavior for behavior in broken if behavior.verdict != "error"]
     yield from _table(measured[:MOST_ROWS], width)
     if len(measured) > MOST_ROWS:
-        yield f"  ... and {len(measured) - MOST_ROWS} more; --behave-report=md:PATH has them all"
+        yield from _wrapped(f"  ... and {len(measured) - MOST_ROWS} more{ELSEWHERE}", width)
     yield from _errors([behavior for behavior in broken if behavior.verdict == "error"], width)
-    for case in failing_cases(suite)[:MOST_ROWS]:
+    cases = failing_cases(suite)
+    for case in cases[:MOST_ROWS]:
         yield f"  {clipped(f'case {case.id}: {case.reason}', width - 2)}"
+    if len(cases) > MOST_ROWS:
+        yield from _wrapped(f"  ... and {len(cases) - MOST_ROWS} more cases{ELSEWHERE}", width)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, subsequent_indent="    ", drop_whitespace=True, break_on_hyphens=False)
 
 
 def _table(behaviors: list[Behavior], width: int) -> Iterator[str]:
@@ -54,16 +64,33 @@ def _table(behaviors: list[Behavior], width: int) -> Iterator[str]:
     fixed = [
         [behavior.size, f"{figure(behavior.value)} {interval(behavior)}", bounds(behavior)] for behavior in behaviors
     ]
-    names = _fitted_names(behaviors, width - _width_of(fixed))
+    room = width - _width_of(fixed) - 2
+    if room < 2 * LEAST_NAME:
+        yield from _list(behaviors, width)
+        return
+    names = _fitted_names(behaviors, room)
     rows = [[*name, *cells] for name, cells in zip(names, fixed, strict=True)]
     lines = tabulate(rows, headers=HEADERS, tablefmt="plain", disable_numparse=True).splitlines()
     yield f"  {lines[0]}"
     for line, behavior in zip(lines[1:], behaviors, strict=True):
         yield f"  {line}"
-        if behavior.between:
-            yield _indented(f"between {behavior.between[0]} and {behavior.between[1]}", width)
-        for instance in behavior.instances[:MOST_INSTANCES]:
-            yield _indented(instance_line(instance), width)
+        yield from _evidence(behavior, width)
+
+
+def _list(behaviors: list[Behavior], width: int) -> Iterator[str]:
+    """Yield what the table holds where the terminal is too narrow for it."""
+    for behavior in behaviors:
+        value = f"{figure(behavior.value)} {interval(behavior)}".strip()
+        yield f"  {clipped(f'{behavior.slice} {behavior.metric}', width - 2)}"
+        yield from _wrapped(f"    {value}, {bounds(behavior)}, {behavior.size} rows", width)
+        yield from _evidence(behavior, width)
+
+
+def _evidence(behavior: Behavior, width: int) -> Iterator[str]:
+    if behavior.between:
+        yield _indented(f"between {behavior.between[0]} and {behavior.between[1]}", width)
+    for instance in behavior.instances[:MOST_INSTANCES]:
+        yield _indented(instance_line(instance), width)
 
 
 def _width_of(rows: list[list[object]]) -> int:
@@ -74,9 +101,13 @@ def _width_of(rows: list[list[object]]) -> int:
 
 def _fitted_names(behaviors: list[Behavior], room: int) -> list[tuple[str, str]]:
     """Return slice and metric of each behavior, cut so that both columns fit into ``room``."""
-    room = max(room - 2, 2 * LEAST_NAME)
-    metric = max(len(behavior.metric) for behavior in behaviors)
-    metric = min(metric, max(room // 2, room - max(len(behavior.slice) for behavior in behaviors)))
+    slice_, metric = (
+        max(map(len, [header, *names]))
+        for header, names in zip(
+            HEADERS, zip(*[(item.slice, item.metric) for item in behaviors], strict=True), strict=False
+        )
+    )
+    metric = min(metric, max(room // 2, room - slice_))
     return [(clipped(behavior.slice, room - metric), clipped(behavior.metric, metric)) for behavior in behaviors]
 
 
@@ -91,4 +122,4 @@ def _errors(behaviors: list[Behavior], width: int) -> Iterator[str]:
     for reason, names in reasons.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         yield f"  {clipped(f'error in {names[0]}{more}:', width - 2)}"
-        yield f"    {reason}"
+        yield f"    {printable(reason)}"  # never cut: the end of a message says what to do

@@ -281,3 +281,19 @@ def test_a_weekly_family_follows_the_calendar(project):
         "group=2026-03",
         "group=2026-04",
     ]
+
+
+def test_infinite_figures_are_null_with_a_reason(project):
+    project.write(
+        "model.py",
+        "import pandas as pd\ndef predict(df):\n    return pd.DataFrame({'prediction': df['guess'], 'cost': [float('inf')] * len(df)})\n",
+    )
+    text = (
+        SUITE.replace("{column: guess, as: prediction}", "model:predict")
+        .replace("accuracy", "cost")
+        .replace("min", "max")
+    )
+    project.write("s.behave.yaml", text + "cases: [{id: a, input: {guess: .nan}, expect: {label: 1}}]\n")
+    assert "RuntimeWarning" not in project.run().stdout.str()
+    behavior = project.behaviors()["overall", "cost"]
+    assert (behavior["value"], behavior["verdict"], behavior["reason"]) == (None, "undecided", "the slice has infinite values")
