@@ -166,7 +166,13 @@ class Table:
     # -- outputs
 
     def add_outputs(self, outputs: Mapping[str, pd.Series]) -> None:
-        """Make the model's outputs (``output``, ``score``, further columns) known by name."""
+        """Make the model's outputs (``output``, ``score``, further columns) known by name.
+
+        With another model's outputs in place already, what was computed from those is forgotten.
+        """
+        if self._outputs is not None:
+            self._columns = {}
+            self.evaluator = Evaluator(len(self.frame), self.lookup, self.evaluator.folder)
         self._output_series = dict(outputs)
         self._outputs = {name: column_of(series) for name, series in outputs.items()}
 

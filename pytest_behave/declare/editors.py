@@ -63,7 +63,7 @@ MODEL: JsonDict = {
         "allow_pickle": ["estimator"],
         "options": ["plugin"],
         "threshold": _needs_any("predictions", "column", "python", "estimator", "plugin"),
-        "batch_size": _needs_any("python", "estimator", "plugin"),
+        "batch_size": _needs_any("python", "predictions", "column", "estimator", "plugin"),
     },
 }
 METADATA: JsonDict = {

@@ -11,7 +11,8 @@ from pytest_behave.declare.schema import SuitePart
 from pytest_behave.declare.yaml_positions import Loc
 
 NAMELESS_SLICE, FAMILY, METADATA, MODEL = "isnull(_)", {"by": "_"}, "isnull(_)", "_:_"
-TOP = {"dataset": {"path": "_"}, "model": MODEL}
+DATASET = {"path": "_"}
+TOP: dict[str, Any] = {"dataset": DATASET, "model": MODEL}
 
 
 def mended(data: dict[str, Any], mistakes: Iterable[Loc]) -> SuitePart | None:
@@ -49,6 +50,8 @@ def _mend(copy: dict[str, Any], loc: Loc) -> None:
         section[name] = _named_metric(section[name])
     elif key == "cases" and isinstance(name, int):
         section[name] = _case(section[name], name)
+    elif key == "dataset" and isinstance(section, dict):
+        copy[key] = DATASET | {option: value for option, value in section.items() if option != name}
     elif key in TOP:
         copy[key] = TOP[key]
     elif key != "expect" or name is None:  # an expectation that is not in the copy was left out before

@@ -53,7 +53,7 @@ def _suite_lines(suite: SuiteRun, width: int) -> Iterator[str]:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, subsequent_indent="    ", drop_whitespace=True, break_on_hyphens=False)
+    return textwrap.wrap(text, width, subsequent_indent="    ", break_on_hyphens=False)
 
 
 def _table(behaviors: list[Behavior], width: int) -> Iterator[str]:
@@ -101,13 +101,9 @@ def _width_of(rows: list[list[object]]) -> int:
 
 def _fitted_names(behaviors: list[Behavior], room: int) -> list[tuple[str, str]]:
     """Return slice and metric of each behavior, cut so that both columns fit into ``room``."""
-    slice_, metric = (
-        max(map(len, [header, *names]))
-        for header, names in zip(
-            HEADERS, zip(*[(item.slice, item.metric) for item in behaviors], strict=True), strict=False
-        )
-    )
-    metric = min(metric, max(room // 2, room - slice_))
+    longest_slice = max(len(HEADERS[0]), *(len(behavior.slice) for behavior in behaviors))
+    longest_metric = max(len(HEADERS[1]), *(len(behavior.metric) for behavior in behaviors))
+    metric = min(longest_metric, max(room // 2, room - longest_slice))
     return [(clipped(behavior.slice, room - metric), clipped(behavior.metric, metric)) for behavior in behaviors]
 
 

@@ -296,4 +296,8 @@ def test_infinite_figures_are_null_with_a_reason(project):
     project.write("s.behave.yaml", text + "cases: [{id: a, input: {guess: .nan}, expect: {label: 1}}]\n")
     assert "RuntimeWarning" not in project.run().stdout.str()
     behavior = project.behaviors()["overall", "cost"]
-    assert (behavior["value"], behavior["verdict"], behavior["reason"]) == (None, "undecided", "the slice has infinite values")
+    assert (behavior["value"], behavior["verdict"], behavior["reason"]) == (
+        None,
+        "undecided",
+        "the slice has infinite values",
+    )

@@ -126,3 +126,16 @@ def test_a_missing_extra_is_one_sentence(project, monkeypatch):
         "the metric wer needs jiwer, which is not installed: run `pip install 'pytest-behave[text]'`"
         in result.stdout.str()
     )
+
+
+def test_a_prepared_suite_can_run_one_model_after_another(project):
+    from pytest_behave.evaluate import prepare_file, run_suite
+
+    text = SUITE.replace(f"model: {COLUMN}", "models: {old: {column: target}, new: {column: guess}}")
+    prepared = prepare_file(project.write("s.behave.yaml", text.replace("{by: group}", "output == 1")))
+    sizes = [[item.size for item in run_suite(prepared, model=name).observed] for name in ("new", "old", "new")]
+    values = [run_suite(prepared, model=name).behaviors[0].value for name in ("new", "old")]
+    assert sizes == [[4], [4], [4]]
+    assert values == [0.75, 1.0]
+    accuracies = [run_suite(prepared, model=name).observed[0].value for name in ("new", "old")]
+    assert accuracies == [0.75, 1.0]
