@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import re
 from collections.abc import Callable, Iterable
@@ -113,7 +114,7 @@ class _Builder:
             id=tuple(part.id),
             target=part.target,
             positive=part.positive,
-            where=self._parse((*loc, "where"), part.where) if part.where else None,
+            where=self._parse((*loc, "where"), part.where) if part.where is not None else None,
             na_values=tuple(part.na_values),
             encoding=part.encoding,
             delimiter=part.delimiter,
@@ -184,7 +185,10 @@ class _Builder:
         if stage == "output" and not any(getattr(value, kind) is not None for kind in METADATA_KINDS):
             return MetadataSpec(name, stage="output", place=place)
         kind = self._exactly_one(loc, value, METADATA_KINDS)
-        if kind == "column" and (value.edges is None) == (value.quantiles is None):
+        bins = [name for name in ("edges", "quantiles") if getattr(value, name) is not None]
+        if kind in ("expression", "python") and bins:
+            self.problems.at_key((*loc, bins[0]), f"`{bins[0]}` needs `column`")
+        if kind == "column" and len(bins) != 1:
             self.problems.at_key(loc, "`column` needs exactly one of `edges` and `quantiles`")
         return MetadataSpec(
             name=name,
@@ -194,7 +198,7 @@ class _Builder:
             column=value.column,
             edges=self._rising(loc, value.edges),
             quantiles=value.quantiles,
-            python=self.problems.check_reference((*loc, "python"), value.python) if value.python else None,
+            python=self.problems.check_reference((*loc, "python"), value.python) if value.python is not None else None,
             stage=stage,
             place=place,
         )
@@ -215,7 +219,7 @@ class _Builder:
         self._check_rule(loc, value)
         return SliceSpec(
             name=name,
-            predicate=self._parse((*loc, "where"), value.where) if value.where else None,
+            predicate=self._parse((*loc, "where"), value.where) if value.where is not None else None,
             ids=tuple(schema.scalar_text(id_) for id_ in value.ids or ()),
             by=tuple(value.by or ()),
             edges=self._rising(loc, value.edges),
@@ -264,8 +268,8 @@ class _Builder:
             name=value.name,
             metric=str(value.metric) if kind == "metric" else str(kind),
             parameters=parameters,
-            predicate=self._parse((*loc, "rate"), value.rate) if value.rate else None,
-            python=self.problems.check_reference((*loc, "python"), value.python) if value.python else None,
+            predicate=self._parse((*loc, "rate"), value.rate) if value.rate is not None else None,
+            python=self.problems.check_reference((*loc, "python"), value.python) if value.python is not None else None,
             better=value.better,
             place=place,
         )
@@ -323,6 +327,8 @@ class _Builder:
         if part.min is not None and part.max is not None and part.min > part.max:
             self.problems.at_key(loc, f"min {part.min:g} is above max {part.max:g}")
         known = part.known_failure
+        if known is not None and known.until is not None and not _is_date(known.until):
+            self.problems.at_value((*loc, "known_failure", "until"), f"there is no day {known.until}")
         return Bounds(
             min=part.min,
             max=part.max,
@@ -345,3 +351,11 @@ class _Builder:
             bounds = self._bounds((*loc, "pass_rate"), expected.pass_rate)
             result.append(Expectation(f"cases={tag}", "pass_rate", bounds))
         return tuple(result)
+
+
+def _is_date(text: str) -> bool:
+    try:
+        dt.date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

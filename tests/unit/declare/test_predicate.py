@@ -202,9 +202,9 @@ def test_what_may_be_true_is_a_condition(source):
         ("a == 1" + "0" * 400, "holds a number that is too large"),
         ("contain(a, 'x')", "calls an unknown function 'contain' - did you mean 'contains'?"),
         ("eval('1')", "calls an unknown function 'eval'"),
-        ("a.lower() == 'x'", "there are no attributes"),
+        ("a.lower() == 'x'", "it goes beyond comparisons"),
         ("length(a)(b)", "it goes beyond comparisons"),
-        ("__import__('os').system('true')", "there are no attributes"),
+        ("__import__('os').system('true')", "it goes beyond comparisons"),
         ("contains(a)", "contains() takes 2 plain arguments"),
         ("contains(a, 'x', 'y')", "contains() takes 2 plain arguments"),
         ("contains(a, part='x')", "contains() takes 2 plain arguments"),
@@ -254,7 +254,7 @@ def test_a_long_chain_is_not_deep():
 
 def test_parsing_warns_of_nothing_and_loads_nothing():
     before = set(sys.modules)
-    assert parse_predicate(r"matches(a, '\d\w[[a]') and 1 is_not" if False else r"matches(a, '\d[[a]')")
+    assert parse_predicate(r"matches(a, '\d[[a]')")  # of which Python itself warns twice
     assert set(sys.modules) == before
 
 
