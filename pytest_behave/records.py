@@ -211,12 +211,12 @@ class KnownFailure:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a behavior must keep to; ``max_gap`` is between the members of a family."""
+    """What a behavior must keep to; ``max_gap`` is between the members of a family, no ``decide`` means observed."""
 
     min: float | None = None
     max: float | None = None
     max_gap: float | None = None
-    decide: Decide = "observed"
+    decide: Decide | None = None
     known_failure: KnownFailure | None = None
     place: Place | None = None
 
@@ -405,7 +405,7 @@ class CaseResult:
 
 @dataclass(frozen=True, slots=True)
 class SuiteRun:
-    """One suite with one model, measured and judged."""
+    """One suite with one model, measured and judged; ``strict`` runs fail what is undecided."""
 
     suite: str
     path: str
@@ -416,6 +416,7 @@ class SuiteRun:
     dataset_fingerprint: str | None
     description: str = ""
     owner: str = ""
+    strict: bool = False
     notes: tuple[str, ...] = ()
     behaviors: tuple[Behavior, ...] = ()
     observed: tuple[Behavior, ...] = ()

@@ -21,8 +21,8 @@ def judge(estimate: Estimate, bounds: Bounds, *, size: int, min_size: int) -> Ve
     problems = [
         problem
         for problem in (
-            _miss(estimate, bounds.min, "min", bounds.decide),
-            _miss(estimate, bounds.max, "max", bounds.decide),
+            _miss(estimate, bounds.min, "min", bounds.decide or "observed"),
+            _miss(estimate, bounds.max, "max", bounds.decide or "observed"),
         )
         if problem is not None
     ]
@@ -37,7 +37,7 @@ def _miss(estimate: Estimate, bound: float | None, side: str, decide: Decide) ->
     if compared is None:
         return Verdict("undecided", f"`decide: {decide}` needs an interval: {estimate.reason or 'there is none'}")
     met = compared >= bound if side == "min" else compared <= bound
-    needed = instances_needed(bound, side, decide) if "wilson" in estimate.interval else 0
+    needed = instances_needed(bound, side, decide) if estimate.interval == "wilson" else 0
     if needed > estimate.n:
         return Verdict(
             "undecided", f"{estimate.n} instances cannot decide {side} {bound:g} ({decide}): {needed:,} would"

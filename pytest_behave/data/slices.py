@@ -114,7 +114,9 @@ class _Maker:
             return by_quantiles(name, column, spec.quantiles)
         if spec.every:
             return by_period(name, column, spec.every)
-        groups = [by_values(name, column) for name, column in zip(spec.by, columns, strict=True)]
+        groups = [
+            self.table.bins_of(name) or by_values(name, column) for name, column in zip(spec.by, columns, strict=True)
+        ]
         return groups[0] if len(groups) == 1 else crossed(groups)
 
 

@@ -135,14 +135,22 @@ class Table:
     def _derive(self, item: MetadataSpec) -> Column:
         if item.expression is not None:
             return self.evaluator.column(item.expression)
-        if item.column is not None:
-            column = self._own(item.column) if item.column == item.name else self.lookup(Name(item.column, quoted=True))
-            if item.edges:
-                return _group_column(by_edges(item.column, column, item.edges))
-            return _group_column(by_quantiles(item.column, column, item.quantiles or 4))
+        groups = self.bins_of(item.name)
+        if groups is not None:
+            return _group_column(groups)
         if item.function is None and item.python is None:
             return self._returned(item)
         return self._from_function(item)
+
+    def bins_of(self, name: str) -> Groups | None:
+        """Return the groups of metadata made by edges or quantiles, in their order; None for other columns."""
+        item = self.metadata.get(name)
+        if item is None or item.column is None:
+            return None
+        column = self._own(item.column) if item.column == item.name else self.lookup(Name(item.column, quoted=True))
+        if item.edges:
+            return by_edges(item.column, column, item.edges)
+        return by_quantiles(item.column, column, item.quantiles or 4)
 
     def _returned(self, item: MetadataSpec) -> Column:
         if self._outputs is None or item.name not in self._outputs:

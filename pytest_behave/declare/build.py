@@ -299,6 +299,10 @@ class _Builder:
                     self.problems.at_key((*loc, metric), f"unknown metric {metric!r}{known}")
                 is_family = slice_name in declared and bool(declared[slice_name].by)
                 is_member = slice_name not in declared and family is not None
+                if is_member and isinstance(bounds, schema.BoundsPart) and not self._has_limit(slice_name, metric):
+                    self.problems.at_key(
+                        (*loc, metric), f"there is no min or max of {metric!r} to make an exception from"
+                    )
                 result.append(
                     Expectation(
                         slice_name,
@@ -307,6 +311,13 @@ class _Builder:
                     )
                 )
         return tuple(result)
+
+    def _has_limit(self, member: str, metric: str) -> bool:
+        """Tell whether a member has bounds of its own or through its family."""
+        places = (member, member.partition("=")[0], "*")
+        found = [self.part.expect.get(place, {}).get(metric) for place in places]
+        limits = [part for part in found if isinstance(part, schema.BoundsPart)]
+        return any(part.min is not None or part.max is not None for part in limits)
 
     def _bounds(
         self,
@@ -333,7 +344,7 @@ class _Builder:
             min=part.min,
             max=part.max,
             max_gap=part.max_gap,
-            decide=part.decide,
+            decide=part.decide if "decide" in part.model_fields_set else None,
             known_failure=KnownFailure(known.reason, known.until) if known else None,
             place=self.problems.document.key_place(loc),
         )

@@ -102,6 +102,9 @@ class SuiteView:
         if problems:
             raise BehaveError("; ".join(problems))
 
+    def __repr__(self) -> str:
+        return f"<suite {self._measured.prepared.suite.name!r}, {len(self.ids)} rows, {len(self._slices)} slices>"
+
     @property
     def slices(self) -> list[str]:
         """The names of all slices, `overall` first, members of families among them."""
@@ -164,7 +167,7 @@ def suite_of_frame(  # noqa: PLR0913 - a suite is made of all of these
     """Return a suite over a data frame; the arguments are those of the YAML format.
 
     ``model`` is a callable from DataFrame to outputs, or a mapping such as ``{"column": "score", "as": "score"}``;
-    ``slices``, ``metrics`` and ``metadata`` also take callables. Raises SuiteError for what is declared wrongly.
+    ``metrics`` and ``metadata`` also take callables. Raises SuiteError for what is declared wrongly.
     """
     metadata, slices = dict(metadata or {}), dict(slices or {})
     dataset: dict[str, Any] = {"path": "data", "id": [id] if isinstance(id, str) else list(id)}

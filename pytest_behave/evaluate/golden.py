@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from pytest_behave.compare.verdicts import judge, with_known_failure
+from pytest_behave.data.columns import canonical_text, column_of
 from pytest_behave.errors import BehaveError
 from pytest_behave.evaluate.judged import behavior_of, line_of
 from pytest_behave.evaluate.measured import MOST_INSTANCES, Predictor, shortened
 from pytest_behave.evaluate.prepare import Item, Prepared
 from pytest_behave.measure.cases import failed_checks
+from pytest_behave.measure.outcome import Coder, class_outputs, own_labels
 from pytest_behave.measure.statistics import proportion_estimates
 from pytest_behave.predict.sources import cases_frame
 from pytest_behave.records import Behavior, Case, CaseResult, Instance, ModelSpec, Predictions, Verdict
@@ -29,9 +31,9 @@ def run_cases(prepared: Prepared, model: ModelSpec, predictor: Predictor) -> lis
     frame = cases_frame([case.input for case in cases])
     try:
         predictions = predictor.predict("cases", frame, [case.id for case in cases])
+        outputs = _outputs(prepared, model, predictions, len(cases))
     except BehaveError as error:
         return [result_of(case, "error", reason=str(error)) for case in cases]
-    outputs = _outputs(prepared, model, predictions, len(cases))
     return [_checked(prepared, case, output) for case, output in zip(cases, outputs, strict=True)]
 
 
@@ -53,25 +55,26 @@ def result_of(case: Case, verdict: Any, output: Any = None, reason: str = "") ->
 def _outputs(prepared: Prepared, model: ModelSpec, predictions: Predictions, count: int) -> list[dict[str, Any]]:
     columns: dict[str, Sequence[Any]] = {name: series.tolist() for name, series in predictions.extra.items()}
     columns |= {f"proba:{name}": values.tolist() for name, values in predictions.proba.items()}
-    if predictions.score is not None:
-        columns["score"] = predictions.score.tolist()
-    if predictions.prediction is not None:
-        columns["prediction"] = predictions.prediction.tolist()
-    elif predictions.score is not None and prepared.task == "binary":
-        columns["prediction"] = _labels(prepared, model, predictions.score)
-    elif predictions.proba:
-        names = list(predictions.proba)
-        best = np.argmax(np.column_stack(list(predictions.proba.values())), axis=1)
-        columns["prediction"] = [names[index] for index in best]
+    columns |= _answers(prepared, model, predictions)
     return [{name: values[row] for name, values in columns.items()} for row in range(count)]
 
 
-def _labels(prepared: Prepared, model: ModelSpec, scores: np.ndarray) -> list[str]:
-    classes = sorted(set(prepared.target[1].tolist())) if prepared.target else ["0", "1"]
-    spec = prepared.table.spec if prepared.table else None
-    positive = str(spec.positive) if spec is not None and spec.positive is not None else classes[-1]
-    negative = next((name for name in classes if name != positive), f"not {positive}")
-    return [positive if score >= model.threshold else negative for score in scores]
+def _answers(prepared: Prepared, model: ModelSpec, predictions: Predictions) -> dict[str, list[Any]]:
+    """Return ``prediction`` and ``score`` of each case, read just as those of the dataset's rows."""
+    series, score = predictions.prediction, predictions.score
+    answers = {} if series is None else {"prediction": series.tolist()}
+    if prepared.target is not None and prepared.table is not None and prepared.task in ("binary", "multiclass"):
+        coder = Coder(*prepared.target, prepared.table.spec.positive, prepared.task)
+        column = None if series is None else column_of(series)
+        texts = None if column is None else (column, canonical_text(column))
+        score, codes = class_outputs(coder, predictions, texts, model, prepared.task)
+        if series is None or (score is not None and predictions.score is None and not predictions.proba):
+            answers["prediction"] = own_labels(prepared.target, [coder.classes[code] for code in codes])
+    elif series is None and predictions.proba:
+        names = list(predictions.proba)
+        best = np.argmax(np.column_stack(list(predictions.proba.values())), axis=1)
+        answers["prediction"] = [names[index] for index in best]
+    return answers if score is None else {**answers, "score": score.tolist()}
 
 
 def tag_items(prepared: Prepared) -> list[Item]:

@@ -134,7 +134,7 @@ def behavior_of(  # noqa: PLR0913, PLR0917 - a behavior is made of all of these
         low=None if estimate is None else estimate.low,
         high=None if estimate is None else estimate.high,
         bounds={name: getattr(item.bounds, name) for name in names if getattr(item.bounds, name) is not None},
-        decide=item.bounds.decide,
+        decide=item.bounds.decide or "observed",
         verdict=verdict.verdict,
         reason=verdict.reason or ("" if estimate is None else estimate.reason),
         interval="" if estimate is None else estimate.interval,

@@ -110,7 +110,7 @@ def _undecidable(prepared: Prepared, item: Item) -> list[str]:
     size = int(slice_.mask.sum())
     found = []
     for side, bound in (("min", item.bounds.min), ("max", item.bounds.max)):
-        needed = 0 if bound is None else instances_needed(bound, side, item.bounds.decide)
+        needed = 0 if bound is None else instances_needed(bound, side, item.bounds.decide or "observed")
         if needed > size:
             found.append(
                 f"{item.slice} {item.metric}: {size:,} rows can never decide {side} {bound:g} ({item.bounds.decide}); "

@@ -18,12 +18,12 @@ from pytest_behave.data.table import Table
 from pytest_behave.errors import BehaveError, ModelError
 from pytest_behave.evaluate.prepare import Prepared
 from pytest_behave.measure.kernel import Masks
-from pytest_behave.measure.outcome import make_outcome
+from pytest_behave.measure.outcome import make_outcome, own_labels
 from pytest_behave.measure.registry import Chosen, measure, worst_rows
 from pytest_behave.predict.normalize import check_complete
 from pytest_behave.predict.progress import progress_bar
 from pytest_behave.predict.sources import open_source
-from pytest_behave.records import DatasetSpec, Estimate, Instance, ModelSpec, Name, Outcome, Predictions, Slice
+from pytest_behave.records import Column, DatasetSpec, Estimate, Instance, ModelSpec, Name, Outcome, Predictions, Slice
 
 Share = Callable[[str, Callable[[], Predictions]], Predictions]
 Estimates = dict[tuple[str, str], "Estimate | BehaveError"]
@@ -94,7 +94,7 @@ class Measured:
             condition=lambda expression: tuple(table.evaluator.truth(expression)),  # type: ignore[arg-type,return-value]
             frame=table.full_frame,
         )
-        table.add_outputs(_output_columns(outcome, predictions))
+        table.add_outputs(_output_columns(outcome, predictions, self.prepared.target))
         return outcome
 
     def _slices(self) -> list[Slice]:
@@ -209,22 +209,27 @@ class Tools:
         return pd.Series(column.values, dtype=object).where(~column.missing)
 
 
-def _output_columns(outcome: Outcome, predictions: Predictions) -> dict[str, pd.Series]:
+def _output_columns(
+    outcome: Outcome, predictions: Predictions, target: tuple[Column, np.ndarray] | None
+) -> dict[str, pd.Series]:
     columns = dict(predictions.extra)
     if outcome.predicted is not None:
-        coded = outcome.task in ("binary", "multiclass")
-        labels = np.array(outcome.classes, dtype=object)[outcome.predicted] if coded else outcome.predicted
-        series = predictions.prediction
-        same = series is not None and outcome.task != "text" and not (coded and _became_score(outcome, predictions))
-        columns["output"] = series if same and series is not None else pd.Series(labels)
+        columns["output"] = pd.Series(_outputs(outcome, predictions, target))
     if outcome.score is not None:
         columns["score"] = pd.Series(outcome.score)
     columns |= {f"proba:{name}": pd.Series(values) for name, values in predictions.proba.items()}
     return columns
 
 
-def _became_score(outcome: Outcome, predictions: Predictions) -> bool:
-    return predictions.score is None and outcome.score is not None and not predictions.proba
+def _outputs(outcome: Outcome, predictions: Predictions, target: tuple[Column, np.ndarray] | None) -> Any:
+    """Return the labels that the model gave, or those that its scores mean, as the target writes them."""
+    were_scores = predictions.score is None and outcome.score is not None and not predictions.proba
+    is_class = outcome.task in ("binary", "multiclass") and target is not None
+    if not is_class or target is None:
+        return outcome.predicted
+    if predictions.prediction is not None and not were_scores:
+        return predictions.prediction
+    return own_labels(target, np.array(outcome.classes, dtype=object)[outcome.predicted])
 
 
 def _name_of(text: str) -> Name:

@@ -284,6 +284,7 @@ def _overlaid(below: Bounds | None, above: Bounds) -> Bounds:
         above,
         min=below.min if above.min is None else above.min,
         max=below.max if above.max is None else above.max,
+        decide=above.decide or below.decide,
         known_failure=above.known_failure or below.known_failure,
     )
 

@@ -65,9 +65,16 @@ def _failed(prepared: Prepared, model: ModelSpec, fingerprint: str, reason: str)
     """Return everything as an error: a model that fails never reports green."""
     better = {item.spec.name: item.better for item in prepared.chosen}
     sizes = {slice_.name: int(slice_.mask.sum()) for slice_ in prepared.slices}
+    reason = reason.replace(f"{prepared.suite.path.parent}/", "")  # the record reads the same on every machine
     verdict = Verdict("error", reason)
     behaviors = [
-        behavior_of(item, better.get(item.metric, "higher"), sizes.get(item.slice, 0), None, verdict)
+        behavior_of(
+            item,
+            "lower" if item.kind == "gap" else better.get(item.metric, "higher"),
+            sizes.get(item.slice, 0),
+            None,
+            verdict,
+        )
         for item in (*prepared.items, *tag_items(prepared))
     ]
     cases = [result_of(case, "error", reason=reason) for case in prepared.suite.cases]

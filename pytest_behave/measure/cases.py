@@ -106,19 +106,29 @@ def _json(row: Row, _argument: object) -> str | None:
 def _json_schema(row: Row, schema: Mapping[str, Any]) -> str | None:
     try:
         import jsonschema
+        from referencing import Registry
+        from referencing.exceptions import Unresolvable
     except ImportError:
         raise MissingExtraError("the check json_schema", "jsonschema", "jsonschema") from None
     failure = _json(row, True)
     if failure:
         return failure
+    schema = dict(schema)
+    validator = jsonschema.validators.validator_for(schema)
     try:
-        jsonschema.validate(json.loads(_text(row)), schema)
-    except jsonschema.ValidationError as error:
-        place = "/".join(map(str, error.absolute_path)) or "its top"
-        return f"the output does not fit the schema at {place}: {error.message}"
-    except jsonschema.SchemaError as error:
-        raise BehaveError(f"json_schema is not a JSON Schema: {error.message}") from None
-    return None
+        validator.check_schema(schema)
+        # an empty registry: a remote $ref is not fetched
+        error = jsonschema.exceptions.best_match(
+            validator(schema, registry=Registry()).iter_errors(json.loads(_text(row)))
+        )
+    except jsonschema.SchemaError as wrong:
+        raise BehaveError(f"json_schema is not a JSON Schema: {wrong.message}") from None
+    except Unresolvable as wrong:
+        raise BehaveError(f"json_schema refers to {wrong.ref}, which is not in it: nothing is fetched") from None
+    if error is None:
+        return None
+    place = "/".join(map(str, error.absolute_path)) or "its top"
+    return f"the output does not fit the schema at {place}: {error.message}"
 
 
 def _close_to(row: Row, wanted: Mapping[str, float]) -> str | None:

@@ -382,6 +382,7 @@ METRICS = (
     ),
     Metric(
         name="ece",
+        parameters=("bins",),
         better="lower",
         tasks=("binary",),
         needs="probability",
@@ -392,6 +393,7 @@ METRICS = (
     ),
     Metric(
         name="top_k_accuracy",
+        parameters=("k",),
         better="higher",
         tasks=("multiclass",),
         needs="class probabilities",

@@ -134,6 +134,7 @@ METRICS = (
     ),
     Metric(
         name="mean",
+        parameters=("mean",),
         better="higher",
         needs="nothing",
         statistic=lambda spec: column_mean(str(spec.parameters["mean"])),

@@ -25,6 +25,7 @@ class Metric:
     source: str
     tasks: tuple[Task, ...] = ()
     needs: Needs = "prediction"
+    parameters: tuple[str, ...] = ()
 
     def check(self, outcome: Outcome) -> None:
         """Raise MetricError if the model does not give what the metric needs."""
@@ -32,7 +33,8 @@ class Metric:
             raise MetricError(f"{self.name} needs predictions, and the model gives none")
         if self.needs in ("score", "probability") and outcome.score is None:
             raise MetricError(f"{self.name} needs scores of the positive class, and the model gives labels only")
-        if self.needs == "probability" and not outcome.is_probability:
+        wants_probability = self.needs == "probability" or (self.needs == "class probabilities" and not outcome.proba)
+        if wants_probability and outcome.score is not None and not outcome.is_probability:
             raise MetricError(f"{self.name} needs probabilities, and the model's scores leave the range from 0 to 1")
         if self.needs == "class probabilities" and not outcome.proba and outcome.score is None:
             raise MetricError(f"{self.name} needs probabilities (`proba:<class>` columns), and the model gives none")

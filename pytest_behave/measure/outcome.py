@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -128,7 +129,7 @@ def make_outcome(  # noqa: PLR0913 - everything that targets and outputs consist
     if target is not None and task in ("binary", "multiclass"):
         coder = Coder(*target, positive, task)
         coded, positive_code, known_classes = coder.target, coder.positive, len(coder.classes)
-        score, predicted = _class_outputs(coder, predictions, prediction, model, task)
+        score, predicted = class_outputs(coder, predictions, prediction, model, task)
         classes = tuple(coder.classes)
     elif task == "regression" and target is not None:
         coded = target[0].values.astype(np.float64)
@@ -156,13 +157,21 @@ def make_outcome(  # noqa: PLR0913 - everything that targets and outputs consist
     )
 
 
-def _class_outputs(
+def own_labels(target: tuple[Column, np.ndarray], labels: Iterable[str]) -> list[Any]:
+    """Return labels as the target writes them (numbers, truths or texts); one that it never has stays a text."""
+    column, texts = target
+    values = dict(zip(texts.tolist(), column.values.tolist(), strict=True))
+    return [values.get(label, label) for label in labels]
+
+
+def class_outputs(
     coder: Coder,
     predictions: Predictions,
     prediction: tuple[Column, np.ndarray] | None,
     model: ModelSpec,
     task: Task,
 ) -> tuple[np.ndarray | None, np.ndarray]:
+    """Return scores and class codes; bare numbers between 0 and 1 that are no labels are scores."""
     score = predictions.score
     if prediction is not None and score is None and _are_scores(coder, prediction, task):
         score, prediction = prediction[0].values.astype(np.float64), None

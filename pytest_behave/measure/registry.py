@@ -53,6 +53,9 @@ def find_metric(spec: MetricSpec, task: Task | None, more: Mapping[str, Metric])
         needed = " and ".join(metric.tasks)
         found = f"the task is {task}" if task else "there is no target"
         raise MetricError(f"metric {spec.name!r} is for {needed} tasks, but {found}")
+    idle = sorted(set(spec.parameters) - set(metric.parameters))
+    if idle:
+        raise MetricError(f"metric {spec.name!r}: {idle[0]!r} does nothing for {metric.name}: remove it")
     return Chosen(spec, metric)
 
 

@@ -121,6 +121,7 @@ METRICS = (
     ),
     Metric(
         name="absolute_error_quantile",
+        parameters=("q",),
         better="lower",
         tasks=("regression",),
         statistic=_quantile,

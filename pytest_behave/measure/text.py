@@ -92,6 +92,7 @@ def _length(outcome: Outcome) -> np.ndarray:
 METRICS = (
     Metric(
         name="exact_match",
+        parameters=("normalize",),
         better="higher",
         tasks=("text",),
         statistic=_matching(lambda target, output: target == output),
@@ -101,6 +102,7 @@ METRICS = (
     ),
     Metric(
         name="contains",
+        parameters=("normalize",),
         better="higher",
         tasks=("text",),
         statistic=_matching(lambda target, output: target in output),
@@ -110,6 +112,7 @@ METRICS = (
     ),
     Metric(
         name="wer",
+        parameters=("normalize",),
         better="lower",
         tasks=("text",),
         statistic=_scored(_error_rate("wer")),
@@ -119,6 +122,7 @@ METRICS = (
     ),
     Metric(
         name="cer",
+        parameters=("normalize",),
         better="lower",
         tasks=("text",),
         statistic=_scored(_error_rate("cer")),
@@ -128,6 +132,7 @@ METRICS = (
     ),
     Metric(
         name="rouge_l",
+        parameters=("normalize",),
         better="higher",
         tasks=("text",),
         statistic=_scored(_rouge_l),
@@ -137,6 +142,7 @@ METRICS = (
     ),
     Metric(
         name="chrf",
+        parameters=("normalize",),
         better="higher",
         tasks=("text",),
         statistic=_scored(_chrf),

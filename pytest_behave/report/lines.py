@@ -116,15 +116,25 @@ def count_line(run: Run) -> str:
     """Return one line: how many behaviors and cases have which verdict, in how many suites."""
     found = [verdict for suite in run.suites for verdict in verdicts(suite)]
     counts = {verdict: found.count(verdict) for verdict in ORDER}
-    words = {"holds": "hold", "error": "errors", "known-failure": "known failures"}
-    parts = [f"{count} {words.get(verdict, verdict)}" for verdict, count in reversed(counts.items()) if count]
+    parts = [f"{count} {_counted(verdict, count)}" for verdict, count in reversed(counts.items()) if count]
     suites = f"{len(run.suites)} suite{'s' * (len(run.suites) != 1)}"
     return f"{', '.join(parts) or 'nothing measured'} in {suites}"
 
 
+def _counted(verdict: str, count: int) -> str:
+    one_and_many = {
+        "holds": ("holds", "hold"),
+        "error": ("error", "errors"),
+        "known-failure": ("known failure", "known failures"),
+    }
+    one, many = one_and_many.get(verdict, (verdict, verdict))
+    return one if count == 1 else many
+
+
 def failing(suite: SuiteRun) -> list[Behavior]:
     """Return the behaviors of a suite that fail the build, worst first."""
-    return worst_first(behavior for behavior in suite.behaviors if behavior.verdict in FAILING)
+    verdicts_that_fail = (*FAILING, "undecided") if suite.strict else FAILING
+    return worst_first(behavior for behavior in suite.behaviors if behavior.verdict in verdicts_that_fail)
 
 
 def failing_cases(suite: SuiteRun) -> list[CaseResult]:

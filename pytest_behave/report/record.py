@@ -48,6 +48,7 @@ def header_to_json(suite: SuiteRun, relative: Relative) -> dict[str, Any]:
         "task": suite.task,
         "model": {"name": suite.model, "fingerprint": suite.model_fingerprint},
         "dataset": {"fingerprint": suite.dataset_fingerprint},
+        "strict": suite.strict,
         "notes": list(suite.notes),
     }
 
@@ -130,6 +131,7 @@ def suite_from_json(data: Mapping[str, Any]) -> SuiteRun:
         dataset_fingerprint=data["dataset"]["fingerprint"],
         description=data["description"],
         owner=data["owner"],
+        strict=data["strict"],
         notes=tuple(data["notes"]),
         behaviors=tuple(behavior_from_json(item) for item in data["behaviors"]),
         observed=tuple(behavior_from_json(item) for item in data["observed"]),

@@ -140,11 +140,6 @@ class SuiteItem(pytest.Function):
         """Return the item's part of the run record."""
         raise TypeError("a kind of item says what its result is")
 
-    @property
-    def is_strict(self) -> bool:
-        """Whether undecided behaviors fail."""
-        return bool(self.config.getoption("behave_strict") or self.config.getini("behave_strict"))
-
 
 class BehaviorItem(SuiteItem):
     """A metric of a slice, the gap of a family, or the pass rate of a tag."""
@@ -163,7 +158,7 @@ class BehaviorItem(SuiteItem):
             self._add_properties(behavior)
         failed = [behavior for behavior in behaviors if behavior.verdict in FAILING]
         undecided = [behavior for behavior in behaviors if behavior.verdict == "undecided"]
-        for behavior in failed or (undecided if self.is_strict else []):
+        for behavior in failed or (undecided if self.runner.is_strict else []):
             sentence = behavior_sentence(self.suite_run.suite, behavior)
             raise BehaviorFailure(self.runner.shown(sentence), "instances", instance_section(behavior.instances))
         for behavior in undecided:

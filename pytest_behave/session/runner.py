@@ -9,6 +9,7 @@ import tempfile
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -82,7 +83,8 @@ class Runner:
             from pytest_behave.evaluate import run_suite
 
             model: str | None = self.config.getoption("behave_model")
-            self._runs[path] = run_suite(prepared, model=model, share=self._share(path), terminal=self._terminal)
+            run = run_suite(prepared, model=model, share=self._share(path), terminal=self._terminal)
+            self._runs[path] = replace(run, strict=self.is_strict)
         return self._runs[path]
 
     def behaviors_of(self, prepared: Prepared, group: str) -> list[tuple[int, Behavior]]:
@@ -95,6 +97,11 @@ class Runner:
                     groups[name].append((index, behavior))
             self._groups[path] = groups
         return self._groups[path].get(group, [])
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether undecided behaviors fail."""
+        return bool(self.config.getoption("behave_strict") or self.config.getini("behave_strict"))
 
     def shown(self, text: str) -> str:
         """Return a text with paths below the invocation directory made relative, as pytest shows them."""

@@ -301,3 +301,57 @@ def test_infinite_figures_are_null_with_a_reason(project):
         "undecided",
         "the slice has infinite values",
     )
+
+
+def test_strict_failures_are_in_every_report(project):
+    project.write(
+        "s.behave.yaml", SUITE.replace("{by: group}", "{by: group, min_size: 5}").replace("overall:", "group=a:")
+    )
+    result = project.run("--behave-strict", "--behave-report=md:o.md")
+    result.stdout.fnmatch_lines(["*= behaviors =*", "behave: 1 undecided in 1 suite", "*group=a*min 0.5"])
+    assert "❌" in (project.path / "o.md").read_text()
+    assert project.record("--behave-strict")["suites"][0]["strict"] is True
+
+
+def test_outputs_made_from_scores_are_written_as_the_target_writes_them(project):
+    text = SUITE.replace("guess, as: prediction", "score, as: score").replace("{by: group}", "output != target")
+    text = text.replace("[accuracy]", "[accuracy, {name: hit, python: 'm:hit'}]").replace(
+        "{accuracy: {min: 0.5}}", "{hit: {min: 0.7}}"
+    )
+    project.write("m.py", "def hit(rows):\n    return (rows.prediction == rows.target).astype(float)\n")
+    project.write(
+        "s.behave.yaml",
+        text + "cases: [{id: a, input: {score: 0.9}, expect: {label: 1, equals: 1, score: {min: 0.9}}}]\n",
+    )
+    (suite,) = project.record()["suites"]
+    assert suite["behaviors"][0]["value"] == 0.75
+    assert {item["slice"]: item["size"] for item in suite["observed"]}["group"] == 2
+    assert (suite["cases"][0]["verdict"], suite["cases"][0]["output"]) == ("holds", 1)
+
+
+def test_golden_cases_read_bare_scores_as_the_rows_do(project):
+    project.write("model.py", "def predict(df):\n    return df['score']\n")
+    text = SUITE.replace("{column: guess, as: prediction}", "model:predict")
+    project.write(
+        "s.behave.yaml", text + "cases: [{id: a, input: {score: 0.2}, expect: {label: 0, score: {max: 0.3}}}]\n"
+    )
+    assert project.record()["suites"][0]["cases"][0]["verdict"] == "holds"
+
+
+def test_scores_that_are_no_probabilities_have_no_log_loss(project):
+    project.write(
+        "s.behave.yaml",
+        SUITE.replace("guess, as: prediction", "age, as: score")
+        .replace("accuracy", "log_loss")
+        .replace("min", "max")
+        .replace("rows.csv, id", "rows.csv, where: not isnull(age), id"),
+    )
+    behavior = project.behaviors()["overall", "log_loss"]
+    assert behavior["verdict"] == "error"
+    assert behavior["reason"] == "log_loss needs probabilities, and the model's scores leave the range from 0 to 1"
+
+
+def test_bins_made_in_metadata_keep_their_order(project):
+    text = SUITE.replace("{by: group}", "{by: band}").replace("overall", "group")
+    project.write("s.behave.yaml", text + "metadata: {band: {column: age, edges: [9, 30, 100]}}\n")
+    assert [key[0] for key in project.behaviors()] == ["group=9-30", "group=30-100"]

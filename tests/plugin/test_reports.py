@@ -12,7 +12,7 @@ RED = SUITE.replace("{min: 0.5}", "{min: 0.9}")
 def test_when_all_is_well_the_terminal_gets_one_line(project):
     project.write("s.behave.yaml", SUITE)
     lines = project.run().stdout.lines
-    assert "behave: 1 hold in 1 suite" in lines
+    assert "behave: 1 holds in 1 suite" in lines
     assert not any("= behaviors =" in line for line in lines)
 
 
@@ -66,7 +66,7 @@ def test_annotations_point_at_lines_of_the_suite(project, monkeypatch):
 def test_reports_are_written_into_new_folders_and_on_green_too(project):
     project.write("s.behave.yaml", SUITE)
     project.run("--behave-report=md:out/deep/o.md").assert_outcomes(passed=1)
-    assert "✅ Behaviors: 1 hold in 1 suite" in (project.path / "out/deep/o.md").read_text()
+    assert "✅ Behaviors: 1 holds in 1 suite" in (project.path / "out/deep/o.md").read_text()
 
 
 @pytest.mark.parametrize("value", ["json", "json:", ""])

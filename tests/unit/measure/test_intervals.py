@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
@@ -79,11 +79,15 @@ def test_the_interval_of_f1_is_wilsons_of_the_jaccard_index_mapped(hits, errors)
 
 @STEADY
 @given(
-    st.lists(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), min_size=1, max_size=4)
+    st.lists(st.integers(0, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), min_size=1, max_size=5)
 )
+@example([(3, 4), (0, 0), (1, 9)])
 def test_distances_of_independent_proportions_from_their_bounds_add_up_as_squares(counts):
-    shares = [hits / trials for hits, trials in counts]
-    bounds = [proportion_confint(*pair, method="wilson") for pair in counts]
+    tried = [pair for pair in counts if pair[1]]
+    if not tried:
+        return
+    shares = [hits / trials for hits, trials in tried]
+    bounds = [proportion_confint(*pair, method="wilson") for pair in tried]
     value = sum(shares) / len(shares)
     below = sum((share - low) ** 2 for share, (low, _) in zip(shares, bounds, strict=True)) ** 0.5 / len(shares)
     above = sum((high - share) ** 2 for share, (_, high) in zip(shares, bounds, strict=True)) ** 0.5 / len(shares)
@@ -127,7 +131,7 @@ def test_each_rate_of_a_binary_task_has_the_wilson_interval_of_its_own_counts(se
 
 @STEADY
 @given(SEEDS)
-def test_f1_and_balanced_accuracy_use_the_counts_of_their_own_errors(seed):
+def test_f1_and_balanced_accuracy_have_the_intervals_of_their_own_counts(seed):
     random = np.random.default_rng(seed)
     size = int(random.integers(2, 200))
     target = np.r_[0, 1, random.random(size) < random.random()].astype(int)
@@ -141,6 +145,24 @@ def test_f1_and_balanced_accuracy_use_the_counts_of_their_own_errors(seed):
         recalls = [(np.sum(predicted[target == label] == label), np.sum(target == label)) for label in (0, 1)]
         expected = intervals.mean_of_proportions(*np.array(recalls, dtype=np.float64).T)
         assert ends(overall(outcome, "balanced_accuracy")) == pytest.approx(expected, abs=1e-12)
+
+
+@STEADY
+@given(SEEDS)
+def test_balanced_accuracy_of_many_classes_has_the_interval_of_the_classes_that_occur(seed):
+    random = np.random.default_rng(seed)
+    size, classes = int(random.integers(2, 100)), int(random.integers(2, 6))
+    target = np.r_[0, 1, random.integers(0, classes, size)]
+    predicted = np.where(random.random(size + 2) < 0.6, target, random.integers(0, classes + 1, size + 2))
+    mask = np.r_[True, True, random.random(size) < 0.3]
+    outcome = outcome_of("multiclass", target, predicted)
+    estimate = estimates_of(outcome, [mask], ["balanced_accuracy"])["balanced_accuracy"][0]
+    recalls = [
+        (np.sum((predicted == one)[mask & (target == one)]), np.sum(target[mask] == one)) for one in range(classes)
+    ]
+    occurring = [pair for pair in recalls if pair[1]]
+    expected = intervals.mean_of_proportions(*np.array(occurring, dtype=np.float64).T)
+    assert ends(estimate) == pytest.approx(expected, abs=1e-12)
 
 
 # --- means --------------------------------------------------------------------------------------------------------
@@ -429,7 +451,7 @@ def a_task(task: str) -> Outcome:
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_measuring_twice_gives_identical_intervals_whatever_else_is_measured(task):
     outcome = a_task(task)
-    names = [metric.name.removesuffix("_multiclass") for metric in BUILT_IN if task in metric.tasks]
+    names = [metric.name for metric in BUILT_IN if task in metric.tasks]
     own = MetricSpec("own", "python", function=lambda frame: frame["target"].median())
     half = np.arange(60) % 2 == 0
     masks = [np.ones(60, dtype=bool), half]
@@ -442,6 +464,20 @@ def test_measuring_twice_gives_identical_intervals_whatever_else_is_measured(tas
     for name, estimates in first.items():
         for one, other in zip(estimates, reversed(turned[name]), strict=True):
             for figure, again in zip((one.value, *ends(one)), (other.value, *ends(other)), strict=True):
+                assert figure == (again if again is None else pytest.approx(again, rel=1e-12)), name
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_a_slice_among_many_is_measured_as_it_is_alone(task):
+    outcome = a_task(task)
+    names = [metric.name for metric in BUILT_IN if task in metric.tasks]
+    masks = list(np.random.default_rng(10).random((150, 60)) < 0.4)  # more than fit into one block of any computation
+    together = estimates_of(outcome, masks, names)
+    for index in (0, 61, 62, 127, 128, 149):
+        for name, (estimate,) in estimates_of(outcome, [masks[index]], names).items():
+            found = together[name][index]
+            assert (found.n, found.interval, found.reason) == (estimate.n, estimate.interval, estimate.reason)
+            for figure, again in zip((found.value, *ends(found)), (estimate.value, *ends(estimate)), strict=True):
                 assert figure == (again if again is None else pytest.approx(again, rel=1e-12)), name
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
-from pytest_behave.measure.kernel import BLOCK_OF_BYTES, Masks
+from pytest_behave.measure.kernel import BLOCK_OF_BYTES, BLOCK_OF_MASKS, Masks
 from pytest_behave.measure.statistics import cell_counts
 
 from . import outcome_of
@@ -26,9 +26,10 @@ def masks_of(random: np.random.Generator, size: int, count: int = 5) -> list[np.
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_counts_sums_sizes_and_rows_are_those_of_plain_masks(size):
+@pytest.mark.parametrize("thin_masks", [0, BLOCK_OF_MASKS + 1])
+def test_counts_sums_sizes_and_rows_are_those_of_plain_masks(size, thin_masks):
     random = np.random.default_rng(size)
-    masks = masks_of(random, size)
+    masks = [*(random.random(size) < 0.05 for _ in range(thin_masks)), *masks_of(random, size)]
     planes = masks_of(random, size, 3)
     columns = random.normal(size=(size, 2))
     packed = Masks(masks, size)
@@ -61,6 +62,19 @@ def test_every_single_row_is_found_where_it_is():
     assert packed.sizes.tolist() == [1] * size
     assert [packed.rows(index).tolist() for index in range(size)] == [[row] for row in range(size)]
     assert packed.sums(np.arange(size, dtype=np.float64)[:, None])[:, 0].tolist() == list(range(size))
+
+
+def test_what_metrics_share_is_computed_once_per_outcome():
+    masks = Masks([np.ones(3, dtype=bool)], 3)
+    one, other = (outcome_of("binary", [0, 1, 1], [0, 1, label], positive=1) for label in (0, 1))
+    calls = []
+
+    def correct(outcome, masks):
+        calls.append(outcome)
+        return masks.count([outcome.target == outcome.predicted]).tolist()
+
+    assert [masks.once(outcome, correct) for outcome in (one, one, other, other)] == [[[2]], [[2]], [[3]], [[3]]]
+    assert len(calls) == 2
 
 
 def test_no_masks_and_no_planes_give_empty_arrays():
