@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sized
 from pathlib import Path
 from types import ModuleType
 
@@ -52,7 +53,7 @@ def _import(file: Path) -> ModuleType:
 
 def _overview(prepared: Prepared) -> list[str]:
     suite, table = prepared.suite, prepared.table
-    lines = [f"{suite.name}: {len(prepared.items)} behaviors, {len(suite.cases)} golden cases"]
+    lines = [f"{suite.name}: {_count(prepared.items, 'behavior')}, {_count(suite.cases, 'golden case')}"]
     lines.append(f"  models   {', '.join(spec.name for spec in prepared.models)}")
     if table is None:
         return lines
@@ -74,6 +75,10 @@ def _overview(prepared: Prepared) -> list[str]:
     outside = _rows_in_no_slice(prepared.slices)
     lines.append(f"  rows in no slice: {outside:,} of {len(table):,}")
     return lines
+
+
+def _count(items: Sized, word: str) -> str:
+    return f"{len(items)} {word}{'s' * (len(items) != 1)}"
 
 
 def _rows_in_no_slice(slices: tuple[Slice, ...]) -> int:

@@ -97,7 +97,7 @@ def test_lint_says_what_would_run_and_what_is_odd(here, capsys):
     here.write("s.behave.yaml", LINT)
     assert main(["lint", "s.behave.yaml"]) == 1
     assert capsys.readouterr().out == (
-        "s: 1 behaviors, 0 golden cases\n"
+        "s: 1 behavior, 0 golden cases\n"
         "  models   guess\n"
         "  dataset  8 rows, id id, target target\n"
         "  task     binary (inferred from the target)\n"
