@@ -266,11 +266,15 @@ class Suite:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One value per instance: ``values`` (float64, int64, bool, datetime64[ns] or object) where not ``missing``."""
+    """One value per instance: ``values`` (float64, int64, bool, datetime64[ns] or object) where not ``missing``.
+
+    ``codes``, where they are known, number the distinct texts of a text column, -1 where missing.
+    """
 
     kind: Kind
     values: np.ndarray
     missing: np.ndarray
+    codes: tuple[np.ndarray, list[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import pandas as pd
 from pytest_behave.data.dates import NOTHING, UNIT, dates_of_series, dates_of_values
 from pytest_behave.records import Column, Kind
 
+SAMPLE = 1_000  # rows that tell whether a column has few values
 LARGEST = 10**308  # above it an integer is no double, and arithmetic ends
 
 
@@ -21,6 +22,8 @@ def column_of(series: pd.Series) -> Column:
     missing = series.isna().to_numpy(dtype=bool)
     if missing.all():
         return Column("empty", np.full(len(series), None, dtype=object), missing)
+    if isinstance(dtype, pd.StringDtype):
+        return _string_column(series, missing)
     if isinstance(dtype, pd.CategoricalDtype):
         return _object_column(series.astype(object), missing)
     if pd.api.types.is_bool_dtype(dtype) and not pd.api.types.is_object_dtype(dtype):
@@ -32,6 +35,16 @@ def column_of(series: pd.Series) -> Column:
     if pd.api.types.is_datetime64_any_dtype(dtype):
         return Column("date", dates_of_series(series), missing)
     return _object_column(series.astype(object), missing)
+
+
+def _string_column(series: pd.Series, missing: np.ndarray) -> Column:
+    """Return pandas' own text; of few values each becomes one object (2 ms per 100,000 rows, 4 for all cells)."""
+    if series.iloc[:SAMPLE].nunique() > SAMPLE / 2:
+        texts = series.to_numpy(dtype=object, na_value=None)  # type: ignore[call-overload]  # the stubs lack None
+        return Column("text", texts, missing)
+    codes, distinct = pd.factorize(series)
+    texts = [str(text) for text in distinct]
+    return Column("text", np.array([*texts, None], dtype=object)[codes], missing, (codes, texts))
 
 
 def canonical_text(column: Column) -> np.ndarray:

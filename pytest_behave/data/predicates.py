@@ -141,7 +141,8 @@ class Evaluator:
     def _factorized(self, expression: Expr) -> tuple[np.ndarray, list[str]]:
         """Return codes into the distinct texts (-1, the last place, where missing): each text is compared once."""
         if expression not in self._codes:
-            codes, texts = pd.factorize(self.column(expression).values)
+            column = self.column(expression)
+            codes, texts = column.codes or pd.factorize(column.values)
             self._codes[expression] = codes, list(texts)
         return self._codes[expression]
 

@@ -116,6 +116,33 @@ def matthews(counts: np.ndarray) -> np.ndarray:
         return np.asarray(np.where(spread > 0, covariance / np.sqrt(spread), np.nan))
 
 
+def _matthews_interval(counts: np.ndarray) -> intervals.Interval:
+    """Return the delta method's interval on Fisher's z scale for two classes; NaN for more, and where |MCC| is 1.
+
+    The variance of the phi coefficient is that of Bishop, Fienberg & Holland 1975, Discrete Multivariate Analysis,
+    equation 11.3-6.
+    """
+    if counts.shape[-2:] != (2, 2):
+        return np.full((2, len(counts)), np.nan)  # type: ignore[return-value]  # two rows are a pair
+    n = counts.sum(axis=(-2, -1))
+    phi = matthews(counts)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rows, columns = counts.sum(axis=-1) / n[:, None], counts.sum(axis=-2) / n[:, None]
+        spread = rows.prod(axis=-1), columns.prod(axis=-1)
+        skew = rows[:, 0] - rows[:, 1], columns[:, 0] - columns[:, 1]
+        variance = (
+            1
+            - phi**2
+            + (phi + phi**3 / 2) * skew[0] * skew[1] / np.sqrt(spread[0] * spread[1])
+            - 0.75 * phi**2 * (skew[0] ** 2 / spread[0] + skew[1] ** 2 / spread[1])
+        ) / n
+        half = intervals.Z * np.sqrt(np.maximum(variance, 0)) / (1 - phi**2)
+        centre = np.arctanh(phi)
+        usable = np.isfinite(centre) & (half > 0)
+        ends = np.tanh(centre - half), np.tanh(centre + half)
+    return np.where(usable, ends[0], np.nan), np.where(usable, ends[1], np.nan)
+
+
 class _BinaryF1:
     """F1 of the positive class, which the positive code of an outcome picks."""
 
@@ -335,10 +362,17 @@ METRICS = (
         name="mcc",
         better="higher",
         tasks=("binary", "multiclass"),
-        statistic=always(CellFunction(matthews, "only one class in the target or in the output")),
+        statistic=always(
+            CellFunction(
+                matthews,
+                "only one class in the target or in the output",
+                closed=_matthews_interval,
+                interval="delta method, fisher z",
+            )
+        ),
         definition="Matthews' correlation of target and output (Gorodkin's form for many classes)",
         undefined="only one class in the target or in the output",
-        source="Gorodkin 2004, Comput. Biol. Chem. 28:367",
+        source="Gorodkin 2004, Comput. Biol. Chem. 28:367; interval: Bishop et al. 1975, 11.3",
     ),
     Metric(
         name="roc_auc",

@@ -12,7 +12,7 @@ from pytest_behave.errors import BehaveError, MetricError, did_you_mean
 from pytest_behave.measure import classification, general, regression, text
 from pytest_behave.measure.kernel import Masks
 from pytest_behave.measure.metric import Metric
-from pytest_behave.measure.statistics import Mean, Proportion, Statistic, proportion_estimates
+from pytest_behave.measure.statistics import Centred, Mean, Proportion, Statistic, proportion_estimates
 from pytest_behave.records import Better, Estimate, MetricSpec, Outcome, Task
 
 BUILT_IN: tuple[Metric, ...] = (
@@ -62,7 +62,7 @@ def find_metric(spec: MetricSpec, task: Task | None, more: Mapping[str, Metric])
 def measure(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) -> dict[str, list[Estimate] | BehaveError]:
     """Return, per metric name, one Estimate per slice, or the error that kept the metric from being computed.
 
-    All proportions are counted together: their planes are packed once and each slice's mask is read once.
+    All proportions are counted together, and all means summed together: each slice's mask is read once.
     """
     with np.errstate(all="ignore"):  # infinite values become None below; a warning would not say where
         return _measure(chosen, outcome, masks)
@@ -70,23 +70,48 @@ def measure(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) -> dict[st
 
 def _measure(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) -> dict[str, list[Estimate] | BehaveError]:
     results: dict[str, list[Estimate] | BehaveError] = {}
-    planes: dict[str, tuple[np.ndarray, np.ndarray, str]] = {}
+    proportions: dict[str, tuple[np.ndarray, np.ndarray, str]] = {}
+    means: dict[str, tuple[Mean, Centred]] = {}
     for item in chosen:
         try:
             item.metric.check(outcome)
             statistic = item.metric.statistic(item.spec)
             if isinstance(statistic, Proportion):
                 hits, relevant = statistic.planes(outcome)
-                planes[item.spec.name] = hits & relevant, relevant, statistic.nothing
+                proportions[item.spec.name] = hits & relevant, relevant, statistic.nothing
+            elif isinstance(statistic, Mean):
+                means[item.spec.name] = statistic, statistic.centred(outcome)
             else:
-                results[item.spec.name] = [_finite(found) for found in statistic.estimates(outcome, masks)]
+                results[item.spec.name] = statistic.estimates(outcome, masks)
         except BehaveError as error:  # noqa: PERF203 - one metric that fails leaves the others
             results[item.spec.name] = error
-    if planes:
-        counts = masks.count([plane for hits, relevant, _ in planes.values() for plane in (hits, relevant)])
-        for index, (name, (_, _, nothing)) in enumerate(planes.items()):
-            results[name] = proportion_estimates(counts[:, 2 * index], counts[:, 2 * index + 1], nothing)
-    return results
+    results |= _proportions(proportions, masks)
+    results |= _means(means, masks)
+    return {
+        name: found if isinstance(found, BehaveError) else [_finite(estimate) for estimate in found]
+        for name, found in results.items()
+    }
+
+
+def _proportions(found: Mapping[str, tuple[np.ndarray, np.ndarray, str]], masks: Masks) -> dict[str, list[Estimate]]:
+    """Return all proportions from one pass over the masks."""
+    counts = masks.count([plane for hits, relevant, _ in found.values() for plane in (hits, relevant)])
+    return {
+        name: proportion_estimates(counts[:, 2 * index], counts[:, 2 * index + 1], nothing)
+        for index, (name, (_, _, nothing)) in enumerate(found.items())
+    }
+
+
+def _means(found: Mapping[str, tuple[Mean, Centred]], masks: Masks) -> dict[str, list[Estimate]]:
+    """Return all means from one matrix product."""
+    if not found:
+        return {}
+    sums = masks.sums(np.hstack([part.columns for _, part in found.values()]))
+    counts = masks.count([part.present for _, part in found.values()])
+    return {
+        name: statistic.finished(part.centre, sums[:, 2 * index : 2 * index + 2], counts[:, index])
+        for index, (name, (statistic, part)) in enumerate(found.items())
+    }
 
 
 def _finite(estimate: Estimate) -> Estimate:

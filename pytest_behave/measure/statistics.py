@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -22,6 +22,9 @@ MOST_RESAMPLED_CELLS = 250_000  # 2 MB, a processor's cache: 60 binary slices at
 
 CellValues = Callable[[np.ndarray], np.ndarray]
 CellIntervals = Callable[[np.ndarray], intervals.Interval]
+
+
+BOOTSTRAP = "bootstrap of counts"
 
 
 class Statistic(Protocol):
@@ -56,6 +59,14 @@ def proportion_estimates(hits: np.ndarray, relevant: np.ndarray, nothing: str) -
     ]
 
 
+class Centred(NamedTuple):
+    """Values minus ``centre`` and their squares (rows x 2, zero where not ``present``)."""
+
+    centre: float
+    present: np.ndarray
+    columns: np.ndarray
+
+
 @dataclass(frozen=True)
 class Mean:
     """Mean of ``values`` (float64 over all rows, NaN where a row has none); ``root`` takes the square root of it."""
@@ -66,12 +77,20 @@ class Mean:
 
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
         """Return Student's t intervals from sums and sums of squares."""
+        part = self.centred(outcome)
+        counts = masks.count([part.present])[:, 0]
+        return self.finished(part.centre, masks.sums(part.columns), counts)
+
+    def centred(self, outcome: Outcome) -> Centred:
+        """Return the columns whose sums over a slice give mean and variance."""
         values = np.asarray(self.values(outcome), dtype=np.float64)
         present = ~np.isnan(values)
         centre = float(values[present].mean()) if present.any() else 0.0
         shifted = np.where(present, values - centre, 0.0)  # keeps the variance exact where the mean is large
-        counts = masks.count([present])[:, 0]
-        sums = masks.sums(np.column_stack([shifted, shifted**2]))
+        return Centred(centre, present, np.column_stack([shifted, shifted**2]))
+
+    def finished(self, centre: float, sums: np.ndarray, counts: np.ndarray) -> list[Estimate]:
+        """Return one Estimate per slice from the sums of the two columns and the counts of present rows."""
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = sums[:, 0] / counts
             variance = np.maximum(sums[:, 1] - counts * mean**2, 0.0) / (counts - 1)
@@ -98,22 +117,28 @@ def estimate_of(  # noqa: PLR0913 - the parts of an Estimate
 
 @dataclass(frozen=True)
 class CellFunction:
-    """``value`` of counts shaped (..., targets, predictions); NaN where undefined, ``nothing`` says why."""
+    """``value`` of counts shaped (..., targets, predictions); NaN where undefined, ``nothing`` says why.
+
+    ``closed`` gives intervals without a bootstrap, NaN where it cannot.
+    """
 
     value: CellValues
     nothing: str
     closed: CellIntervals | None = None
-    interval: str = "bootstrap of counts"
+    interval: str = BOOTSTRAP
 
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
         """Count (target, prediction) cells per slice, then compute the value and its interval."""
         counts = masks.once(outcome, cell_counts)
         values = self.value(counts.astype(np.float64))
-        low, high = self.closed(counts.astype(np.float64)) if self.closed else self._bootstrap(counts, values)
-        sizes = counts.sum(axis=(1, 2))
+        low, high = self.closed(counts.astype(np.float64)) if self.closed else np.full((2, len(counts)), np.nan)
+        drawn = np.isnan(low)
+        low[drawn], high[drawn] = self._bootstrap(counts[drawn], values[drawn])
+        names = np.where(drawn, BOOTSTRAP, self.interval)
+        columns = (values, low, high, counts.sum(axis=(1, 2)), names)
         return [
-            estimate_of(value, one, other, n=n, nothing=self.nothing, interval=self.interval)
-            for value, one, other, n in zip(values.tolist(), low.tolist(), high.tolist(), sizes.tolist(), strict=True)
+            estimate_of(*ends, n=n, nothing=self.nothing, interval=name)
+            for *ends, n, name in zip(*(column.tolist() for column in columns), strict=True)
         ]
 
     def _bootstrap(self, counts: np.ndarray, values: np.ndarray) -> intervals.Interval:
