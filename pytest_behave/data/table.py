@@ -109,6 +109,8 @@ class Table:
 
     def _own(self, name: str) -> Column:
         if name not in self._columns:
+            if name not in self.frame.columns:
+                raise PredicateError(f"there is no column {name!r}{did_you_mean(name, map(str, self.frame.columns))}")
             self._columns[name] = column_of(self.frame[name])
         return self._columns[name]
 
@@ -159,7 +161,7 @@ class Table:
 
     def _from_function(self, item: MetadataSpec) -> Column:
         function = item.function or self._load(str(item.python))
-        frame = self.full_frame() if item.stage == "output" else self.frame
+        frame = self.full_frame() if item.stage == "output" else self.frame.copy(deep=False)
         try:
             values = function(frame)
         except BehaveError:

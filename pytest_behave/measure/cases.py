@@ -29,9 +29,7 @@ def failed_checks(checks: Sequence[tuple[str, Any]], row: Row, load: Callable[[s
 
 def _text(row: Row) -> str:
     value = row.get("prediction")
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return "" if value is None else str(value)
+    return "" if value is None else _written(value)
 
 
 def _shown(value: Any) -> str:
@@ -40,11 +38,16 @@ def _shown(value: Any) -> str:
 
 
 def _same(output: Any, wanted: Any) -> bool:
+    if output is None or output != output:  # noqa: PLR0124 - NaN: no answer is not the word for it
+        return False
     if isinstance(output, bool) or isinstance(wanted, bool):
         return str(output).lower() == str(wanted).lower()
-    if isinstance(output, (int, float)) and isinstance(wanted, (int, float)):
-        return float(output) == float(wanted)
-    return str(output) == str(wanted)
+    return _written(output) == _written(wanted)
+
+
+def _written(value: Any) -> str:
+    """Return a value as labels are written: 1, 1.0 and "1" are one."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _output(row: Row) -> Any:
@@ -161,13 +164,14 @@ def _score(row: Row, bounds: Mapping[str, float]) -> str | None:
 def _python(row: Row, check: Callable[[Row], Any], reference: str) -> str | None:
     try:
         answer = check(row)
+        passed = answer is None or isinstance(answer, str) or bool(answer)
     except AssertionError as error:
         return str(error) or f"{reference} failed"
     except Exception as error:
         raise BehaveError(f"the check {reference} raised {type(error).__name__}: {error}") from error
     if isinstance(answer, str):
         return answer
-    return None if answer is None or bool(answer) else f"{reference} says no"
+    return None if passed else f"{reference} says no"
 
 
 CHECKS: dict[str, Callable[[Row, Any], str | None]] = {

@@ -175,16 +175,19 @@ EPSILON = float(np.finfo(np.float64).eps)
 
 def _true_probability(outcome: Outcome) -> np.ndarray:
     """Return the probability that the model gave to the true class."""
-    if outcome.task == "binary" and outcome.score is not None:
+    if outcome.task == "binary" and outcome.score is not None and not outcome.proba:
         return np.where(_is_positive(outcome), outcome.score, 1 - outcome.score)
     return _class_probabilities(outcome)[np.arange(outcome.size), _target(outcome)]
 
 
 def _class_probabilities(outcome: Outcome) -> np.ndarray:
-    absent = [name for name in outcome.classes[: outcome.target_classes] if name not in outcome.proba]
+    """Return a column per class of the target, then those of classes that only the model has."""
+    own = outcome.classes[: outcome.target_classes]
+    absent = [name for name in own if name not in outcome.proba]
     if absent:
         raise MetricError(f"the model gives no `proba:{absent[0]}`")
-    return np.column_stack([outcome.proba[name] for name in outcome.classes[: outcome.target_classes]])
+    others = [name for name in outcome.proba if name not in own]
+    return np.column_stack([outcome.proba[name] for name in (*own, *others)])
 
 
 def _log_loss(outcome: Outcome) -> np.ndarray:

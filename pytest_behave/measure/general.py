@@ -74,13 +74,23 @@ class Custom:
         """Return t intervals for values per row, a percentile bootstrap of rows for a number."""
         frame = outcome.frame()
         whole = self._call(frame)
-        if np.ndim(whole) == 1:
-            if len(whole) != len(frame):
-                raise MetricError(f"metric {self.name!r} returned {len(whole)} values for {len(frame)} rows")
-            return Mean(lambda _outcome: np.asarray(whole, dtype=np.float64)).estimates(outcome, masks)
-        if np.ndim(whole) != 0:
+        if np.ndim(whole) == 1 and not isinstance(whole, dict):
+            values = self._numbers(whole)
+            if len(values) != len(frame):
+                raise MetricError(f"metric {self.name!r} returned {len(values)} values for {len(frame)} rows")
+            return Mean(lambda _outcome: values).estimates(outcome, masks)
+        if np.ndim(whole) > 1:
             raise MetricError(f"metric {self.name!r} returned an array of {np.ndim(whole)} dimensions")
+        self._numbers(whole)
         return [self._estimate(frame, masks.rows(index)) for index in range(len(masks))]
+
+    def _numbers(self, returned: Any) -> np.ndarray:
+        try:
+            return np.asarray(np.nan if returned is None else returned, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise MetricError(
+                f"metric {self.name!r} returned {type(returned).__name__}, not a number or one number per row"
+            ) from None
 
     def _call(self, frame: pd.DataFrame) -> Any:
         try:
@@ -95,8 +105,7 @@ class Custom:
             return Estimate(None, None, None, 0, "the slice has no instance")
 
         def value(chosen: np.ndarray) -> float:
-            result = self._call(frame.iloc[chosen].reset_index(drop=True))
-            return np.nan if result is None else float(result)
+            return float(self._numbers(self._call(frame.iloc[chosen].reset_index(drop=True))))
 
         measured = value(rows)
         if not np.isfinite(measured):

@@ -85,6 +85,8 @@ def quantile_ranks(n: int, q: float) -> tuple[int, int]:
     """
     from scipy.special import bdtr, bdtrik
 
+    if q == 0:
+        return -1, 0
     tail = (1 - CONFIDENCE) / 2
     low = int(np.floor(bdtrik(tail, n, q))) if bdtr(0, n, q) < tail else -1
     high = int(np.ceil(bdtrik(1 - tail, n, q)))

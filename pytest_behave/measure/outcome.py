@@ -14,6 +14,7 @@ from pytest_behave.records import Column, Expr, ModelSpec, Outcome, Predictions,
 MOST_CLASSES_OF_NUMBERS = 20
 MOST_CLASSES_OF_TEXTS = 50
 BINARY = 2
+OPPOSITES = {"0": "1", "1": "0", "True": "False", "False": "True"}
 
 
 def infer_task(target: Column | None, texts: np.ndarray) -> Task | None:
@@ -57,20 +58,24 @@ class Coder:
         self.target = self._codes(texts)
 
     def _positive(self, positive: Scalar | None) -> int:
-        if positive is None:
-            if len(self.classes) != BINARY:
-                raise DataError(
-                    f"dataset.target has {len(self.classes)} values ({', '.join(self.classes[:4])}), so the positive "
-                    "class is not clear: set `positive`"
-                )
-            return BINARY - 1
-        wanted = self.text_of(positive)
+        if len(self.classes) > BINARY:
+            raise DataError(f"dataset.target has {len(self.classes)} values ({self._shown()}): a binary task has two")
+        if positive is None and len(self.classes) < BINARY:
+            raise DataError(
+                f"dataset.target has {len(self.classes)} values ({self._shown()}), so the positive class is not "
+                "clear: set `positive`"
+            )
+        wanted = self.classes[-1] if positive is None else self.text_of(positive)
+        if len(self.classes) < BINARY:
+            (only,) = self.classes
+            other = OPPOSITES.get(only, f"not {only}") if wanted == only else wanted
+            self.classes = [only, other]
         if wanted not in self.classes:
-            if len(self.classes) == 1:
-                self.classes.append(wanted)
-                return 1
             raise DataError(f"dataset.positive: the target never is {wanted!r}{did_you_mean(wanted, self.classes)}")
         return self.classes.index(wanted)
+
+    def _shown(self) -> str:
+        return ", ".join(self.classes[:4])
 
     def text_of(self, value: object) -> str:
         """Return a label as text, as target labels are written."""

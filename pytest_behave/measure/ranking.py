@@ -71,8 +71,10 @@ def _auc(positive: np.ndarray, groups: np.ndarray | None) -> _Part:
     if m in (0, n):
         return _Part(np.nan, np.nan, n, 0)
     below_positive, above_negative = placements(positive, groups)
-    variance = _variance(below_positive) / m + _variance(above_negative) / (n - m)
-    return _Part(float(below_positive.mean()), variance, n, min(m, n - m))
+    few = min(m, n - m)
+    # one row of a class says nothing of that class's spread
+    variance = _variance(below_positive) / m + _variance(above_negative) / (n - m) if few > 1 else 0.0
+    return _Part(float(below_positive.mean()), variance, n, few)
 
 
 def placements(positive: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

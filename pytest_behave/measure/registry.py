@@ -107,9 +107,9 @@ def _means(found: Mapping[str, tuple[Mean, Centred]], masks: Masks) -> dict[str,
     if not found:
         return {}
     sums = masks.sums(np.hstack([part.columns for _, part in found.values()]))
-    counts = masks.count([part.present for _, part in found.values()])
+    counts = masks.count([plane for _, part in found.values() for plane in (part.present, part.infinite)])
     return {
-        name: statistic.finished(part.centre, sums[:, 2 * index : 2 * index + 2], counts[:, index])
+        name: statistic.finished(part, masks, sums[:, 3 * index :][:, :3], counts[:, 2 * index :][:, :2])
         for index, (name, (statistic, part)) in enumerate(found.items())
     }
 

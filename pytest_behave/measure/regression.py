@@ -26,7 +26,7 @@ def _r2(outcome: Outcome, rows: np.ndarray) -> Estimate:
     n = len(rows)
     target, error = np.asarray(outcome.target)[rows], _error(outcome)[rows]
     centred = target - target.mean() if n else target
-    spread = float((centred**2).mean()) if n else 0.0
+    spread = float((centred**2).mean()) if n and np.ptp(target) > 0 else 0.0
     if spread == 0:
         return Estimate(None, None, None, n, "the slice's target is constant")
     value = 1 - float((error**2).mean()) / spread

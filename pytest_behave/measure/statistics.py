@@ -25,6 +25,7 @@ CellIntervals = Callable[[np.ndarray], intervals.Interval]
 
 
 BOOTSTRAP = "bootstrap of counts"
+CANCELLATION = 1e-6  # below this share of the squared mean, a difference of sums keeps fewer than ten digits
 
 
 class Statistic(Protocol):
@@ -60,10 +61,10 @@ def proportion_estimates(hits: np.ndarray, relevant: np.ndarray, nothing: str) -
 
 
 class Centred(NamedTuple):
-    """Values minus ``centre`` and their squares (rows x 2, zero where not ``present``)."""
+    """Values, their distances from a common centre, and the squares of these (zero where missing or infinite)."""
 
-    centre: float
     present: np.ndarray
+    infinite: np.ndarray
     columns: np.ndarray
 
 
@@ -78,29 +79,35 @@ class Mean:
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
         """Return Student's t intervals from sums and sums of squares."""
         part = self.centred(outcome)
-        counts = masks.count([part.present])[:, 0]
-        return self.finished(part.centre, masks.sums(part.columns), counts)
+        counts = masks.count([part.present, part.infinite])
+        return self.finished(part, masks, masks.sums(part.columns), counts)
 
     def centred(self, outcome: Outcome) -> Centred:
         """Return the columns whose sums over a slice give mean and variance."""
         values = np.asarray(self.values(outcome), dtype=np.float64)
-        present = ~np.isnan(values)
-        centre = float(values[present].mean()) if present.any() else 0.0
-        shifted = np.where(present, values - centre, 0.0)  # keeps the variance exact where the mean is large
-        return Centred(centre, present, np.column_stack([shifted, shifted**2]))
+        present, finite = ~np.isnan(values), np.isfinite(values)
+        centre = float(values[finite].mean()) if finite.any() else 0.0
+        plain = np.where(finite, values, 0.0)
+        shifted = np.where(finite, plain - centre, 0.0)  # keeps the variance exact where the mean is large
+        return Centred(present, present & ~finite, np.column_stack([plain, shifted, shifted**2]))
 
-    def finished(self, centre: float, sums: np.ndarray, counts: np.ndarray) -> list[Estimate]:
-        """Return one Estimate per slice from the sums of the two columns and the counts of present rows."""
+    def finished(self, part: Centred, masks: Masks, sums: np.ndarray, counts: np.ndarray) -> list[Estimate]:
+        """Return one Estimate per slice from the sums of the three columns and the counts of the two planes."""
+        present = counts[:, 0]
         with np.errstate(invalid="ignore", divide="ignore"):
-            mean = sums[:, 0] / counts
-            variance = np.maximum(sums[:, 1] - counts * mean**2, 0.0) / (counts - 1)
-        low, high = intervals.t_mean(mean + centre, variance, counts)
-        result = np.column_stack([mean + centre, low, high])
+            mean, shift = sums[:, 0] / present, sums[:, 1] / present
+            variance = np.maximum(sums[:, 2] - present * shift**2, 0.0) / (present - 1)
+        for index in np.flatnonzero(variance < CANCELLATION * shift**2).tolist():
+            values = part.columns[masks.bools(index) & part.present, 0]
+            variance[index] = values.var(ddof=1) if len(values) > 1 else np.nan
+        low, high = intervals.t_mean(mean, variance, present)
+        result = np.column_stack([mean, low, high])
+        result[counts[:, 1] > 0] = np.nan
         if self.root:
             result = np.sqrt(np.maximum(result, 0.0))
         return [
             estimate_of(*row, n=n, nothing="infinite values" if n else self.nothing, interval="t")
-            for row, n in zip(result.tolist(), counts.tolist(), strict=True)
+            for row, n in zip(result.tolist(), present.tolist(), strict=True)
         ]
 
 

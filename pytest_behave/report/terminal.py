@@ -22,6 +22,7 @@ ELSEWHERE = "; --behave-report=md:PATH has them all"
 MOST_ROWS = 30
 MOST_INSTANCES = 3
 LEAST_NAME = 12
+PADDING = 2  # which tabulate adds to a header
 HEADERS = ("slice", "metric", "rows", "value [95%]", "bound")
 
 
@@ -94,15 +95,15 @@ def _evidence(behavior: Behavior, width: int) -> Iterator[str]:
 
 
 def _width_of(rows: list[list[object]]) -> int:
-    """Return the width of columns, two spaces before each, and the indent; tabulate pads headers by two."""
-    columns = zip((f"{header}  " for header in HEADERS[2:]), *[map(str, row) for row in rows], strict=True)
-    return 2 + sum(2 + max(map(len, column)) for column in columns)
+    """Return the width of columns, two spaces before each, and the indent."""
+    columns = zip(HEADERS[2:], *[map(str, row) for row in rows], strict=True)
+    return 2 + sum(2 + max(len(header) + PADDING, *map(len, cells)) for header, *cells in columns)
 
 
 def _fitted_names(behaviors: list[Behavior], room: int) -> list[tuple[str, str]]:
     """Return slice and metric of each behavior, cut so that both columns fit into ``room``."""
-    longest_slice = max(len(HEADERS[0]), *(len(behavior.slice) for behavior in behaviors))
-    longest_metric = max(len(HEADERS[1]), *(len(behavior.metric) for behavior in behaviors))
+    longest_slice = max(len(HEADERS[0]) + PADDING, *(len(behavior.slice) for behavior in behaviors))
+    longest_metric = max(len(HEADERS[1]) + PADDING, *(len(behavior.metric) for behavior in behaviors))
     metric = min(longest_metric, max(room // 2, room - longest_slice))
     return [(clipped(behavior.slice, room - metric), clipped(behavior.metric, metric)) for behavior in behaviors]
 

@@ -474,15 +474,15 @@ def test_text_metrics_on_one_pair(metric, target, output, value):
     [
         ("Hello,  World!", "hello world"),
         ("don't", "don't"),
-        ("rock 'n' roll, y'all", "rock n roll y'all"),
-        ("'quoted'", "quoted"),
-        ("the dogs' bowl", "the dogs bowl"),
+        ("rock 'n' roll, y'all", "rock 'n' roll y'all"),
+        ("'quoted'", "'quoted'"),
+        ("the dogs' bowl", "the dogs' bowl"),
         ("ÄRGER\tist\ngroß", "ärger ist groß"),
         ("...", ""),
         ("", ""),
     ],
 )
-def test_normalized_text_is_lower_case_without_punctuation_but_apostrophes_inside_words(text, expected):
+def test_normalized_text_is_lower_case_without_punctuation_but_apostrophes(text, expected):
     assert normalized(text) == expected
 
 
