@@ -20,5 +20,7 @@ COMMANDS = {
 @pytest.mark.parametrize("name", COMMANDS)
 def test_it_passes(name, tmp_path):
     module, *arguments = [word.format(tmp=tmp_path) for word in COMMANDS[name]]
-    done = subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr

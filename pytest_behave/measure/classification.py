@@ -5,12 +5,18 @@ Definitions are scikit-learn's where it has them; where it substitutes 0 for an 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from pytest_behave.errors import MetricError
 from pytest_behave.measure import intervals
+from pytest_behave.measure.confusion import (
+    averaged,
+    balanced_accuracy,
+    balanced_interval,
+    matthews,
+    matthews_interval,
+    per_class,
+)
 from pytest_behave.measure.kernel import Masks
 from pytest_behave.measure.metric import Metric, always
 from pytest_behave.measure.ranking import CalibrationError, Ranked
@@ -49,100 +55,6 @@ def _says_negative(outcome: Outcome) -> np.ndarray:
     return _predicted(outcome) == 1 - outcome.positive
 
 
-# --- functions of counts, shaped (..., target classes, predicted classes) -----------------------------------------
-
-
-def _square(counts: np.ndarray) -> np.ndarray:
-    """Add empty rows for classes that only the model says."""
-    missing = counts.shape[-1] - counts.shape[-2]
-    return np.pad(counts, [(0, 0)] * (counts.ndim - 2) + [(0, missing), (0, 0)])
-
-
-def _per_class(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return hits, support and predicted count of every class."""
-    square = _square(counts)
-    return np.diagonal(square, axis1=-2, axis2=-1), square.sum(axis=-1), square.sum(axis=-2)
-
-
-def _divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(below > 0, above / below, 0.0)
-
-
-def _class_scores(name: str, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return precision, recall or f1 of every class, 0 where undefined, with support and occurrence."""
-    hits, support, predicted = _per_class(counts)
-    scores = {
-        "precision": _divide(hits, predicted),
-        "recall": _divide(hits, support),
-        "f1": _divide(2 * hits, support + predicted),
-    }
-    return scores[name], support, (support + predicted) > 0
-
-
-def _averaged(name: str, average: str) -> Callable[[np.ndarray], np.ndarray]:
-    def value(counts: np.ndarray) -> np.ndarray:
-        scores, support, occurs = _class_scores(name, counts)
-        weights = occurs.astype(np.float64) if average == "macro" else support
-        total = weights.sum(axis=-1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray((scores * weights).sum(axis=-1) / total)
-
-    return value
-
-
-def balanced_accuracy(counts: np.ndarray) -> np.ndarray:
-    """Mean recall over the classes that occur; NaN with fewer than two."""
-    hits, support, _ = _per_class(counts)
-    present = support > 0
-    classes = present.sum(axis=-1)
-    total = (_divide(hits, support) * present).sum(axis=-1)
-    return np.where(classes > 1, total / np.maximum(classes, 1), np.nan)
-
-
-def _balanced_interval(counts: np.ndarray) -> intervals.Interval:
-    """Return the closed form: the recalls of the classes are independent proportions."""
-    hits, support, _ = _per_class(counts)
-    return intervals.mean_of_proportions(hits, support)
-
-
-def matthews(counts: np.ndarray) -> np.ndarray:
-    """Matthews' correlation, in Gorodkin's form for any number of classes; NaN if one side is constant."""
-    hits, support, predicted = _per_class(counts)
-    n = support.sum(axis=-1)
-    covariance = hits.sum(axis=-1) * n - (support * predicted).sum(axis=-1)
-    spread = (n**2 - (support**2).sum(axis=-1)) * (n**2 - (predicted**2).sum(axis=-1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.where(spread > 0, covariance / np.sqrt(spread), np.nan))
-
-
-def _matthews_interval(counts: np.ndarray) -> intervals.Interval:
-    """Return the delta method's interval on Fisher's z scale for two classes; NaN for more, and where |MCC| is 1.
-
-    The variance of the phi coefficient is that of Bishop, Fienberg & Holland 1975, Discrete Multivariate Analysis,
-    equation 11.3-6.
-    """
-    if counts.shape[-2:] != (2, 2):
-        return np.full((2, len(counts)), np.nan)  # type: ignore[return-value]  # two rows are a pair
-    n = counts.sum(axis=(-2, -1))
-    phi = matthews(counts)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        rows, columns = counts.sum(axis=-1) / n[:, None], counts.sum(axis=-2) / n[:, None]
-        spread = rows.prod(axis=-1), columns.prod(axis=-1)
-        skew = rows[:, 0] - rows[:, 1], columns[:, 0] - columns[:, 1]
-        variance = (
-            1
-            - phi**2
-            + (phi + phi**3 / 2) * skew[0] * skew[1] / np.sqrt(spread[0] * spread[1])
-            - 0.75 * phi**2 * (skew[0] ** 2 / spread[0] + skew[1] ** 2 / spread[1])
-        ) / n
-        half = intervals.Z * np.sqrt(np.maximum(variance, 0)) / (1 - phi**2)
-        centre = np.arctanh(phi)
-        usable = np.isfinite(centre) & (half > 0)
-        ends = np.tanh(centre - half), np.tanh(centre + half)
-    return np.where(usable, ends[0], np.nan), np.where(usable, ends[1], np.nan)
-
-
 class _BinaryF1:
     """F1 of the positive class, which the positive code of an outcome picks."""
 
@@ -151,7 +63,7 @@ class _BinaryF1:
         index = outcome.positive
 
         def counts_of(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            hits, support, predicted = _per_class(counts)
+            hits, support, predicted = per_class(counts)
             return hits[..., index], (support + predicted - 2 * hits)[..., index]
 
         def value(counts: np.ndarray) -> np.ndarray:
@@ -256,7 +168,7 @@ def _averages() -> list[Metric]:
                     name=f"{average}_{name}",
                     better="higher",
                     tasks=("multiclass",),
-                    statistic=always(CellFunction(_averaged(name, average), "no instance")),
+                    statistic=always(CellFunction(averaged(name, average), "no instance")),
                     definition=f"{words} of each class's {name} over classes in target or output; 0 for a class without any",
                     undefined="never (a slice is not empty)",
                     source=SKLEARN,
@@ -280,7 +192,7 @@ METRICS = (
         better="higher",
         tasks=("binary", "multiclass"),
         statistic=always(
-            CellFunction(balanced_accuracy, "only one class", closed=_balanced_interval, interval="mover of wilson")
+            CellFunction(balanced_accuracy, "only one class", closed=balanced_interval, interval="mover of wilson")
         ),
         definition="mean recall over the classes that occur in the slice's target",
         undefined="the slice has only one class",
@@ -369,7 +281,7 @@ METRICS = (
             CellFunction(
                 matthews,
                 "only one class in the target or in the output",
-                closed=_matthews_interval,
+                closed=matthews_interval,
                 interval="delta method, fisher z",
             )
         ),

@@ -79,15 +79,15 @@ def instance_section(instances: Sequence[Instance]) -> str:
 
 def instance_line(instance: Instance) -> str:
     """Return one instance on one line."""
-    parts = [f"{printable(instance.id)}:"]
-    if instance.target is not None:
-        parts.append(f"target {clipped(instance.target)},")
-    if instance.output is not None:
-        parts.append(f"output {clipped(instance.output)}")
-    if instance.score is not None:
-        parts.append(f"(score {figure(instance.score)})")
+    said = [
+        f"{name} {clipped(text)}"
+        for name, text in (("target", instance.target), ("output", instance.output))
+        if text is not None
+    ]
+    score = "" if instance.score is None else f"(score {figure(instance.score)})"
     inputs = "; ".join(f"{name} {clipped(value)}" for name, value in list(instance.input.items())[:4])
-    return " ".join(parts) + (f"  {inputs}" if inputs else "")
+    start = " ".join(part for part in (f"{printable(instance.id)}:", ", ".join(said), score) if part)
+    return f"{start}  {inputs}" if inputs else start
 
 
 def worst_first(behaviors: Iterable[Behavior]) -> list[Behavior]:

@@ -63,9 +63,9 @@ def behavior_to_json(behavior: Behavior, relative: Relative) -> dict[str, Any]:
         "between": list(behavior.between) if behavior.between else None,
         "size": behavior.size,
         "n": behavior.n,
-        "value": behavior.value,
-        "low": behavior.low,
-        "high": behavior.high,
+        "value": _finite(behavior.value),
+        "low": _finite(behavior.low),
+        "high": _finite(behavior.high),
         "confidence": behavior.confidence,
         "interval": behavior.interval,
         "bounds": dict(behavior.bounds),
@@ -80,7 +80,7 @@ def behavior_to_json(behavior: Behavior, relative: Relative) -> dict[str, Any]:
                 "id": instance.id,
                 "target": instance.target,
                 "output": instance.output,
-                "score": instance.score,
+                "score": _finite(instance.score),
                 "input": dict(instance.input),
             }
             for instance in behavior.instances
@@ -101,6 +101,10 @@ def case_to_json(case: CaseResult, relative: Relative) -> dict[str, Any]:
         "file": relative(case.file) if case.file else None,
         "line": case.line,
     }
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _plain(value: Any) -> Any:

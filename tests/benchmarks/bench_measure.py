@@ -294,7 +294,7 @@ def table(timings: dict[str, Timing]) -> list[str]:
 
 def say(line: str) -> None:
     """Print one line at once."""
-    print(line, flush=True)  # noqa: T201 - this is a script
+    print(line, flush=True)
 
 
 def main() -> int:
