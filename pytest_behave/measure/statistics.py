@@ -70,11 +70,15 @@ class Centred(NamedTuple):
 
 @dataclass(frozen=True)
 class Mean:
-    """Mean of ``values`` (float64 over all rows, NaN where a row has none); ``root`` takes the square root of it."""
+    """Mean of ``values`` (float64 over all rows, NaN where a row has none); ``root`` takes the square root of it.
+
+    ``floor`` is the least mean there can be, of which Student's interval knows nothing.
+    """
 
     values: Callable[[Outcome], np.ndarray]
     nothing: str = "no instance with a value"
     root: bool = False
+    floor: float = -np.inf
 
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
         """Return Student's t intervals from sums and sums of squares."""
@@ -101,7 +105,7 @@ class Mean:
             values = part.columns[masks.bools(index) & part.present, 0]
             variance[index] = values.var(ddof=1) if len(values) > 1 else np.nan
         low, high = intervals.t_mean(mean, variance, present)
-        result = np.column_stack([mean, low, high])
+        result = np.column_stack([mean, np.maximum(low, self.floor), high])
         result[counts[:, 1] > 0] = np.nan
         if self.root:
             result = np.sqrt(np.maximum(result, 0.0))

@@ -44,7 +44,7 @@ def _scored(make: Callable[[], PairScore]) -> Callable[[MetricSpec], Mean]:
             score = make()
             return np.array([score(target, output) for target, output in _pairs(outcome, spec)], dtype=np.float64)
 
-        return Mean(values, "no instance with a reference text")
+        return Mean(values, "no instance with a reference text", floor=0.0)
 
     return statistic
 
@@ -154,7 +154,7 @@ METRICS = (
         name="length",
         better="lower",
         tasks=("text",),
-        statistic=always(Mean(_length)),
+        statistic=always(Mean(_length, floor=0.0)),
         definition="mean number of characters of the output",
         undefined="never (a slice is not empty)",
         source="plain count",

@@ -22,6 +22,7 @@ from pytest_behave.report.lines import (
 MARKER = "<!-- pytest-behave -->"
 COMMENT_LIMIT = 65_536
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~$-])")
+NUMBERED = re.compile(r"^(\d+)\.(?=\s|$)")  # would start a list
 # GitHub looks for mentions, references and addresses in what it rendered, where an entity or a backslash is gone
 # (github/cmark-gfm#181, openjdk/skara#1548); an empty comment keeps them apart
 LIVE = re.compile(r"@|#(?=\d)|\bGH\\?-(?=\d)|\bwww(?=\.)|:(?=//)", re.IGNORECASE)
@@ -40,7 +41,8 @@ def markdown(run: Run, limit: int = COMMENT_LIMIT) -> str:
 
 def escaped(text: object) -> str:
     """Return text from data so that Markdown and HTML show it as it is, and nobody is mentioned by it."""
-    return LIVE.sub(r"\g<0><!-- -->", SPECIAL.sub(r"\\\1", html.escape(printable(text), quote=False)))
+    plain = SPECIAL.sub(r"\\\1", html.escape(printable(text), quote=False))
+    return LIVE.sub(r"\g<0><!-- -->", NUMBERED.sub(r"\1\\.", plain))
 
 
 def _in_html(text: object) -> str:
