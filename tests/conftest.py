@@ -8,6 +8,7 @@ import textwrap
 # pytester forgets what a run in this process imported; these cannot be imported twice
 import numpy as np  # noqa: F401
 import pandas as pd  # noqa: F401
+import pandas.core.arrays.arrow.extension_types  # noqa: F401
 import pyarrow.parquet  # noqa: F401
 import pytest
 import scipy.special  # noqa: F401

@@ -9,6 +9,7 @@ from statistics import NormalDist
 from pytest_behave.records import Better, Bounds, Decide, Estimate, KnownFailure, Verdict
 
 MOST_SEARCHED = 10_000_000
+ROUNDING = 1e-12  # 0.9 - 0.8 is not more than 0.1
 Z = NormalDist().inv_cdf(0.975)
 
 
@@ -40,7 +41,7 @@ def _miss(estimate: Estimate, bound: float | None, side: str, decide: Decide) ->
     needed = instances_needed(bound, side, decide) if estimate.interval == "wilson" else 0
     if needed > estimate.n:
         return Verdict(
-            "undecided", f"{estimate.n} instances cannot decide {side} {bound:g} ({decide}): {needed:,} would"
+            "undecided", f"{estimate.n} instances cannot decide {side} {bound:g} ({decide}): {enough(needed)}"
         )
     if met:
         return None
@@ -49,6 +50,11 @@ def _miss(estimate: Estimate, bound: float | None, side: str, decide: Decide) ->
     if decide == "proven":
         shown = f"the interval reaches {_figure(compared)}, {word} {side} {bound:g} (proven)"
     return Verdict("violated", shown)
+
+
+def enough(needed: int) -> str:
+    """Return how many instances it takes, as a clause."""
+    return f"{needed:,} would" if needed < MOST_SEARCHED else "no number of them can"
 
 
 def _decisive_value(estimate: Estimate, side: str, decide: Decide) -> float | None:
@@ -92,7 +98,7 @@ def judge_gap(
     value = float(highest[1].value or 0.0) - float(lowest[1].value or 0.0)
     between = (highest[0], lowest[0]) if better == "higher" else (lowest[0], highest[0])
     gap = Estimate(value, *_gap_interval(highest[1], lowest[1]), n=highest[1].n + lowest[1].n, interval="newcombe")
-    if value <= max_gap:
+    if value <= max_gap + ROUNDING:
         return Verdict("holds"), gap, between
     return (
         Verdict("violated", f"{between[0]} and {between[1]} differ by {_figure(value)}, above max_gap {max_gap:g}"),

@@ -48,6 +48,9 @@ class _Maker:
             slices = self._members(spec) if spec.by else [self._single(spec)]
         except (PredicateError, DataError) as error:
             slices = [_unmade(self.table, spec, str(error))]
+        taken = [slice_.name for slice_ in slices if slice_.name in self.made]
+        if taken:
+            slices = [_unmade(self.table, spec, f"has a member {taken[0]!r}, which another slice is called too")]
         self.made.update((slice_.name, slice_) for slice_ in slices)
 
     def _single(self, spec: SliceSpec) -> Slice:
@@ -130,7 +133,7 @@ def deferred_slices(table: Table, specs: tuple[SliceSpec, ...], *, open_ended: b
             if spec.name not in found
             and (
                 any(table.needs_output(name, open_ended=open_ended) for name in _expressions(spec))
-                or any(isinstance(part, str) and part.partition("=")[0] in found for part in spec.parts)
+                or any(isinstance(part, str) and {part, part.partition("=")[0]} & found for part in spec.parts)
             )
         }
         if not more:

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import numpy as np
 
-from pytest_behave.compare.verdicts import instances_needed
+from pytest_behave.compare.verdicts import enough, instances_needed
 from pytest_behave.errors import BehaveError
 from pytest_behave.evaluate import prepare_file
 from pytest_behave.evaluate.extensions import Extensions
@@ -119,6 +119,6 @@ def _undecidable(prepared: Prepared, item: Item) -> list[str]:
         if needed > size:
             found.append(
                 f"{item.slice} {item.metric}: {size:,} rows can never decide {side} {bound:g} ({item.bounds.decide}); "
-                f"{needed:,} would"
+                f"{enough(needed)}"
             )
     return found

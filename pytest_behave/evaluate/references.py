@@ -55,12 +55,33 @@ class References:
 
     @contextmanager
     def _importable(self) -> Iterator[None]:
+        """Let modules import their neighbours; two suites may each have a helper.py."""
         folder = str(self.folder)
+        names = {path.stem for path in self.folder.glob("*.py")}
+        others = {name: sys.modules.pop(name) for name in names if _is_of_another_suite(name, self.folder)}
+        sys.modules.update(_NEIGHBOURS.get(self.folder, {}))
         sys.path.insert(0, folder)
         try:
             yield
         finally:
+            _NEIGHBOURS[self.folder] = {name: sys.modules[name] for name in names if _folder_of(name) == self.folder}
+            sys.modules.update(others)
             sys.path.remove(folder)
+            if folder not in sys.path:
+                sys.path.append(folder)  # for what a function imports when it is called
+
+
+_NEIGHBOURS: dict[Path, dict[str, ModuleType]] = {}
+
+
+def _folder_of(name: str) -> Path | None:
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return Path(file).parent if file else None
+
+
+def _is_of_another_suite(name: str, folder: Path) -> bool:
+    found = _folder_of(name)
+    return found != folder and found in _NEIGHBOURS
 
 
 def _load_file(path: Path) -> ModuleType:

@@ -78,6 +78,9 @@ class Custom:
             values = self._numbers(whole)
             if len(values) != len(frame):
                 raise MetricError(f"metric {self.name!r} returned {len(values)} values for {len(frame)} rows")
+            present = ~np.isnan(values)
+            if np.isin(values[present], (0, 1)).all():  # yes or no per row: a proportion, whose interval ends at 1
+                return Proportion(lambda _outcome: (values == 1, present)).estimates(outcome, masks)
             return Mean(lambda _outcome: values).estimates(outcome, masks)
         if np.ndim(whole) > 1:
             raise MetricError(f"metric {self.name!r} returned an array of {np.ndim(whole)} dimensions")

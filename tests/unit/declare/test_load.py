@@ -16,7 +16,7 @@ from pytest_behave.declare.predicate import parse_predicate
 from pytest_behave.errors import SuiteError
 from pytest_behave.records import Bounds, KnownFailure, Suite
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=200)
+STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=120)
 METRICS = frozenset({"accuracy", "fpr", "fnr"})
 HEAD = "dataset: {path: rows.csv}\nmodel: {column: guess}\n"
 

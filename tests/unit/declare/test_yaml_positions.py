@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pytest_behave.declare.yaml_positions import read_yaml
 from pytest_behave.errors import SuiteError
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=150)
+STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=100)
 PLAIN = (type(None), bool, int, float, str, list, dict)
 
 
@@ -159,7 +159,8 @@ Dumper.add_representer(
 )
 TEXTS = st.one_of(
     st.sampled_from(["no", "yes", "null", "~", "1e-3", "09", "12:30", "2027-03-01", "<<", "=", "- a", "a: b", "#", ""]),
-    st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+    # U+0085 does not survive PyYAML's own dumper with allow_unicode
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x85"), max_size=8),
 )
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-(10**20), 10**20), st.floats(allow_nan=False), TEXTS)
 DATA = st.recursive(
@@ -492,7 +493,7 @@ PIECES = (
 FRAGMENTS = st.lists(st.sampled_from(PIECES.split("§")), max_size=25).map("".join)
 
 
-@settings(STEADY, max_examples=700)
+@settings(STEADY, max_examples=400)
 @given(text=FRAGMENTS | st.text(max_size=60))
 @example("a: !!int -")
 @example("&a {*a : 1}")

@@ -14,7 +14,7 @@ from pytest_behave.report.lines import behavior_sentence, failing, failing_cases
 
 from .test_record import BEHAVIOR, CASE, RUNS, SUITE
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=50)
+STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=30)
 COMMAND = re.compile(r"::error (?P<properties>[^:]*)::(?P<message>.*)")
 
 

@@ -17,7 +17,7 @@ from pytest_behave.report.markdown import COMMENT_LIMIT, MARKER, escaped, markdo
 
 from .test_record import BEHAVIOR, CASE, ODD, RUNS, SUITE
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=60)
+STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=30)
 RENDERER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 OF_A_TABLE = {"table", "thead", "tbody", "tr", "th", "td"}
 OWN_TAGS = {"h2", "h3", "p", "blockquote", "details", "summary", "strong"} | OF_A_TABLE
@@ -113,7 +113,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(STEADY, max_examples=500)
+@settings(STEADY, max_examples=300)
 @given(text=st.lists(PIECES, max_size=14).map("".join) | st.text(max_size=20))
 @example("@@a")
 @example("\\@a")
