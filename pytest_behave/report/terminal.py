@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
+import unicodedata
 from collections.abc import Iterator
 
 from pytest_behave.records import Behavior, Run, SuiteRun
 from pytest_behave.report.lines import (
     bounds,
-    clipped,
     count_line,
     failing,
     failing_cases,
@@ -37,7 +38,7 @@ def summary_lines(run: Run, width: int) -> Iterator[str]:
 def _suite_lines(suite: SuiteRun, width: int) -> Iterator[str]:
     yield ""
     owner = f", owner {suite.owner}" if suite.owner else ""
-    yield clipped(f"{suite.suite} ({suite.rows:,} rows, model {suite.model}{owner})", width)
+    yield fitted(f"{suite.suite} ({suite.rows:,} rows, model {suite.model}{owner})", width)
     for note in suite.notes:
         yield from _wrapped(f"  note: {printable(note)}", width)
     broken = failing(suite)
@@ -48,13 +49,31 @@ def _suite_lines(suite: SuiteRun, width: int) -> Iterator[str]:
     yield from _errors([behavior for behavior in broken if behavior.verdict == "error"], width)
     cases = failing_cases(suite)
     for case in cases[:MOST_ROWS]:
-        yield f"  {clipped(f'case {case.id}: {case.reason}', width - 2)}"
+        yield f"  {fitted(f'case {case.id}: {case.reason}', width - 2)}"
     if len(cases) > MOST_ROWS:
         yield from _wrapped(f"  ... and {len(cases) - MOST_ROWS} more cases{ELSEWHERE}", width)
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, subsequent_indent="    ", break_on_hyphens=False)
+    room = width if cells(text) == len(text) else width // 2
+    return textwrap.wrap(text, room, subsequent_indent="    ", break_on_hyphens=False)
+
+
+def cells(text: str) -> int:
+    """Return how many columns of a terminal a text takes: two for each wide character, none for a combining one."""
+    return sum(
+        2 if unicodedata.east_asian_width(character) in "WF" else unicodedata.category(character) not in ("Mn", "Me")
+        for character in text
+    )
+
+
+def fitted(text: str, width: int) -> str:
+    """Return a printable text cut to so many columns."""
+    flat = printable(text)
+    if cells(flat) <= width:
+        return flat
+    ends = itertools.accumulate(map(cells, flat))
+    return flat[: sum(end <= width - len("...") for end in ends)] + "..."
 
 
 def _table(behaviors: list[Behavior], width: int) -> Iterator[str]:
@@ -66,7 +85,8 @@ def _table(behaviors: list[Behavior], width: int) -> Iterator[str]:
         [behavior.size, f"{figure(behavior.value)} {interval(behavior)}", bounds(behavior)] for behavior in behaviors
     ]
     room = width - _width_of(fixed) - 2
-    if room < 2 * LEAST_NAME:
+    is_narrow = all(cells(name) == len(name) for behavior in behaviors for name in (behavior.slice, behavior.metric))
+    if room < 2 * LEAST_NAME or not is_narrow:  # tabulate aligns wide characters only where wcwidth is installed
         yield from _list(behaviors, width)
         return
     names = _fitted_names(behaviors, room)
@@ -79,10 +99,10 @@ def _table(behaviors: list[Behavior], width: int) -> Iterator[str]:
 
 
 def _list(behaviors: list[Behavior], width: int) -> Iterator[str]:
-    """Yield what the table holds where the terminal is too narrow for it."""
+    """Yield what the table holds where the terminal is too narrow for it, or its characters are too wide."""
     for behavior in behaviors:
         value = f"{figure(behavior.value)} {interval(behavior)}".strip()
-        yield f"  {clipped(f'{behavior.slice} {behavior.metric}', width - 2)}"
+        yield f"  {fitted(f'{behavior.slice} {behavior.metric}', width - 2)}"
         yield from _wrapped(f"    {value}, {bounds(behavior)}, {behavior.size} rows", width)
         yield from _evidence(behavior, width)
 
@@ -105,11 +125,11 @@ def _fitted_names(behaviors: list[Behavior], room: int) -> list[tuple[str, str]]
     longest_slice = max(len(HEADERS[0]) + PADDING, *(len(behavior.slice) for behavior in behaviors))
     longest_metric = max(len(HEADERS[1]) + PADDING, *(len(behavior.metric) for behavior in behaviors))
     metric = min(longest_metric, max(room // 2, room - longest_slice))
-    return [(clipped(behavior.slice, room - metric), clipped(behavior.metric, metric)) for behavior in behaviors]
+    return [(fitted(behavior.slice, room - metric), fitted(behavior.metric, metric)) for behavior in behaviors]
 
 
 def _indented(text: str, width: int) -> str:
-    return f"      {clipped(text, width - 6)}"
+    return f"      {fitted(text, width - 6)}"
 
 
 def _errors(behaviors: list[Behavior], width: int) -> Iterator[str]:
@@ -118,5 +138,5 @@ def _errors(behaviors: list[Behavior], width: int) -> Iterator[str]:
         reasons.setdefault(behavior.reason, []).append(f"{behavior.slice} {behavior.metric}")
     for reason, names in reasons.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        yield f"  {clipped(f'error in {names[0]}{more}:', width - 2)}"
+        yield f"  {fitted(f'error in {names[0]}{more}:', width - 2)}"
         yield f"    {printable(reason)}"  # never cut: the end of a message says what to do

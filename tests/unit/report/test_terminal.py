@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unicodedata import combining, east_asian_width
 
 import pytest
 from hypothesis import given, settings
@@ -27,10 +28,15 @@ def shown(run, width=80):
     return list(summary_lines(run, width))
 
 
+def columns(line):
+    """Return how many columns of a terminal a line takes."""
+    return sum(1 + (east_asian_width(character) in "WF") for character in line if not combining(character))
+
+
 def too_wide(run, width):
     """Return the lines wider than the terminal, but for reasons of errors, which are never cut."""
     whole = {f"    {printable(behavior.reason)}" for suite in run.suites for behavior in suite.behaviors}
-    return [line for line in shown(run, width) if len(line) > width and line not in whole]
+    return [line for line in shown(run, width) if columns(line) > width and line not in whole]
 
 
 # --- what it says -------------------------------------------------------------------------------------------------
@@ -120,6 +126,8 @@ NAMES = {
     "long slice": (LONG, "m"),
     "long metric": ("s", LONG),
     "both long": (LONG, LONG),
+    "wide characters": ("\u540d\u524d" * 30, "\u6307\u6a19" * 30),
+    "combining characters": ("e\u0301" * 60, "m"),
     "of equal length": ("slice of seventeen", "metric of eighteen"),
 }
 
