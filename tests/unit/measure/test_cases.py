@@ -54,6 +54,7 @@ def test_every_check_that_a_suite_can_declare_exists():
         ("true", True),
         ("True", True),
         ("FALSE", False),
+        (None, None),  # `equals: null` is the way to say that there is no answer
         (False, "false"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from unicodedata import combining, east_asian_width
+from unicodedata import category, east_asian_width
 
 import pytest
 from hypothesis import given, settings
@@ -30,7 +30,8 @@ def shown(run, width=80):
 
 def columns(line):
     """Return how many columns of a terminal a line takes."""
-    return sum(1 + (east_asian_width(character) in "WF") for character in line if not combining(character))
+    seen = [character for character in line if category(character) not in ("Mn", "Me")]
+    return len(seen) + sum(east_asian_width(character) in "WF" for character in seen)
 
 
 def too_wide(run, width):
