@@ -38,7 +38,9 @@ def _shown(value: Any) -> str:
 
 
 def _same(output: Any, wanted: Any) -> bool:
-    if output is None or output != output:  # noqa: PLR0124 - NaN: no answer is not the word for it
+    if output is None or wanted is None:
+        return output is wanted  # no answer is not the word "None"
+    if output != output:  # noqa: PLR0124 - NaN is no answer either
         return False
     if isinstance(output, bool) or isinstance(wanted, bool):
         return str(output).lower() == str(wanted).lower()

@@ -34,7 +34,8 @@ CHARACTERS_OF_A_SECTION = 10_000
 def markdown(run: Run, limit: int = COMMENT_LIMIT) -> str:
     """Return the report in at most ``limit`` bytes of UTF-8; nothing if not even its first lines fit."""
     broken = any(failing(suite) or failing_cases(suite) for suite in run.suites)
-    head = f"{MARKER}\n## {'❌' if broken else '✅'} Behaviors: {count_line(run)}\n"
+    sign = "❌" if broken else "✅" if run.suites else "⚠️"  # a run that was broken off must not look green
+    head = f"{MARKER}\n## {sign} Behaviors: {count_line(run)}\n"
     sections = [section for suite in sorted(run.suites, key=_worst) for section in _sections(suite)]
     return _cut(head, sections, limit)
 
