@@ -174,6 +174,10 @@ def test_the_first_line_is_a_hidden_marker_and_the_second_says_how_it_went():
     assert MARKER not in "".join(Page(markdown(good)).texts)
 
 
+def test_a_run_in_which_nothing_was_measured_does_not_look_green():
+    assert markdown(Run(())) == f"{MARKER}\n## ⚠️ Behaviors: nothing measured in 0 suites\n"
+
+
 def test_what_broke_is_in_sight_and_the_rest_is_folded():
     behaviors = [
         replace(BEHAVIOR, verdict=verdict, slice=verdict) for verdict in ("holds", "undecided", "known-failure")
