@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from pytest_behave.data.partitions import Groups, by_edges, by_period, by_quantiles, by_values, crossed
 from pytest_behave.data.table import Table
@@ -91,7 +92,7 @@ class _Maker:
         absent = [id_ for id_ in spec.ids if id_ not in known]
         if absent:
             raise DataError(f"names {len(absent)} ids that the dataset lacks ({', '.join(absent[:3])})")
-        return np.isin(self.table.ids, np.array(spec.ids, dtype=object))
+        return pd.Series(self.table.ids).isin(list(spec.ids)).to_numpy()
 
     def _members(self, spec: SliceSpec) -> list[Slice]:
         groups = self._groups(spec)

@@ -283,6 +283,9 @@ class _Builder:
     def _expectations(self, slices: tuple[SliceSpec, ...], metrics: tuple[MetricSpec, ...]) -> tuple[Expectation, ...]:
         declared = {spec.name: spec for spec in slices}
         names = [metric.name for metric in metrics]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                self.problems.at_value(("metrics", index), f"the metric {name!r} is named twice")
         result = []
         for slice_name, expected in self.part.expect.items():
             if slice_name == "cases":

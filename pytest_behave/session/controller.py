@@ -95,7 +95,7 @@ class Controller:
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 unfinished = target.with_name(f".{target.name}.unfinished")
-                unfinished.write_text(formats[kind](run), encoding="utf-8")
+                unfinished.write_text(formats[kind](run), encoding="utf-8", errors="backslashreplace")
                 unfinished.replace(target)
             except OSError as error:
                 raise pytest.UsageError(f"--behave-report={kind}:{path} cannot be written: {error.strerror}") from None
@@ -111,7 +111,7 @@ class Controller:
         path = Path(name)
         present = path.stat().st_size if path.exists() else 0
         if present < SUMMARY_LIMIT:
-            with path.open("a", encoding="utf-8") as file:
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(markdown(run, SUMMARY_LIMIT - present) + "\n")
 
     @pytest.hookimpl
