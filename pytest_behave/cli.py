@@ -1,8 +1,9 @@
-"""The command line: ``pytest-behave schema | init | lint`` (also ``python -m pytest_behave``)."""
+"""The command line: ``pytest-behave schema | init | lint | diff`` (also ``python -m pytest_behave``)."""
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,6 +41,14 @@ def _parser() -> argparse.ArgumentParser:
     lint = commands.add_parser("lint", help="say what a suite would run, and what is odd about it")
     lint.add_argument("suites", nargs="+", type=Path, metavar="SUITE", help="suite files")
     lint.set_defaults(run=_lint)
+    diff = commands.add_parser("diff", help="say what changed between two runs")
+    diff.add_argument(
+        "before", metavar="A", help="run record; git:REF:PATH for one in a commit; git:REF for what is accepted there"
+    )
+    diff.add_argument("after", metavar="B", help="the same of the run to compare with it")
+    diff.add_argument("--format", choices=("text", "md"), default="text", help="text (the default) or Markdown")
+    diff.add_argument("-o", "--output", type=Path, help="file to write; default: print")
+    diff.set_defaults(run=_diff)
     return parser
 
 
@@ -76,3 +85,27 @@ def _lint(parsed: argparse.Namespace) -> int:
         sys.stdout.write("".join(f"{line}\n" for line in [*lines, *warnings]))
         found = FOUND if warnings else found
     return found
+
+
+def _diff(parsed: argparse.Namespace) -> int:
+    from pytest_behave.evaluate.differences import difference
+
+    run = difference(parsed.before, parsed.after)
+    if parsed.format == "md":
+        from pytest_behave.report.markdown import markdown
+
+        text = markdown(run)
+    else:
+        from pytest_behave.report.terminal import summary_lines
+
+        width = shutil.get_terminal_size().columns
+        text = "".join(f"{line}\n" for line in summary_lines(run, width))
+    if parsed.output is None:
+        encoding = sys.stdout.encoding or "utf-8"
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        return OK
+    try:
+        parsed.output.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise BehaveError(f"{parsed.output} cannot be written: {error.strerror}") from None
+    return OK

@@ -6,6 +6,7 @@
     ├── DataError           the dataset cannot be read, or breaks a promise (ids, targets, shapes)
     ├── ModelError          the model failed, or returned something that is not a prediction
     ├── MetricError         a metric is unknown, unfit for the task, or failed
+    ├── BaselineError       the stored baseline cannot be read, or not be written
     └── MissingExtraError   an optional dependency is not installed
 
 The text of each is one sentence that says where, what, and what to do; callers print it as it is.
@@ -43,6 +44,10 @@ class ModelError(BehaveError):
 
 class MetricError(BehaveError):
     """A metric cannot be computed as declared."""
+
+
+class BaselineError(BehaveError):
+    """The stored baseline cannot be read from the working tree or from a commit, or not be written."""
 
 
 class MissingExtraError(BehaveError):

@@ -14,12 +14,13 @@ import pytest
 if TYPE_CHECKING:
     from pytest_behave.session.fixture import Behave
 
+MODES = ("check", "new", "accept", "prune")
 SUFFIXES = (".behave.yaml", ".behave.yml")
 INACTIVE = "behavioral suites run only with --behave (or `behave = true` in the pytest configuration)"
 
 
 class BehaveWarning(pytest.PytestWarning):
-    """A behavior passed without being decided: there is too little data to tell."""
+    """A behavior passed without being decided, or failed a bound that is declared to warn only."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         default=None,
         dest="behave_strict",
-        help="fail behaviors that are undecided, instead of warning",
+        help="fail behaviors that are undecided or suspect, instead of warning",
     )
     group.addoption(
         "--behave-model",
@@ -45,7 +46,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         metavar="TYPE:PATH",
         dest="behave_report",
-        help="write a report: json:PATH or md:PATH; may be given several times",
+        help="write a report: json:PATH, md:PATH or gitlab:PATH; may be given several times",
+    )
+    group.addoption(
+        "--behave-baseline",
+        choices=MODES,
+        default="check",
+        dest="behave_baseline",
+        help="check (default): compare with the baseline; new: add what it lacks; accept: overwrite what was measured; "
+        "prune: remove what is no longer declared",
+    )
+    group.addoption(
+        "--behave-against",
+        metavar="REF",
+        dest="behave_against",
+        help="compare with the baseline of another git commit, such as the merge base of a pull request",
+    )
+    group.addoption(
+        "--behave-reason",
+        metavar="TEXT",
+        default="",
+        dest="behave_reason",
+        help="with --behave-baseline=accept: why, kept beside the values that change",
     )
     parser.addini("behave", "run *.behave.yaml suites", type="bool", default=False)
     parser.addini("behave_strict", "fail undecided behaviors", type="bool", default=False)
@@ -61,12 +83,30 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and, when asked for, the plugin proper."""
     config.addinivalue_line("markers", "behave: a behavior, case or gap declared in a suite (set by pytest-behave)")
+    mode = config.getoption("behave_baseline")
     if is_active(config):
+        _check_baseline_options(config, mode)
         from pytest_behave.session import register
 
         register(config)
-    elif config.getoption("behave_report") or config.getoption("behave_strict"):
-        raise pytest.UsageError(f"--behave-report and --behave-strict do nothing alone: {INACTIVE}")
+        return
+    given = {
+        "--behave-report": config.getoption("behave_report"),
+        "--behave-strict": config.getoption("behave_strict"),
+        f"--behave-baseline={mode}": mode != "check",
+        "--behave-against": config.getoption("behave_against"),
+        "--behave-reason": config.getoption("behave_reason"),
+    }
+    idle = [name for name, value in given.items() if value]
+    if idle:
+        raise pytest.UsageError(f"{idle[0]} does nothing alone: {INACTIVE}")
+
+
+def _check_baseline_options(config: pytest.Config, mode: str) -> None:
+    if config.getoption("behave_against") and mode != "check":
+        raise pytest.UsageError(f"--behave-against only compares: run --behave-baseline={mode} by itself")
+    if config.getoption("behave_reason") and mode not in ("new", "accept"):
+        raise pytest.UsageError("--behave-reason is the reason of --behave-baseline=accept, which is not given")
 
 
 def is_active(config: pytest.Config) -> bool:

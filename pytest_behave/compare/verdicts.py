@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import NormalDist
 
 from pytest_behave.records import Better, Bounds, Decide, Estimate, KnownFailure, Verdict
 
 MOST_SEARCHED = 10_000_000
+FAILS = ("violated", "regressed")
+WORST_FIRST = ("error", "regressed", "violated", "no-baseline", "suspect", "undecided", "holds")
 ROUNDING = 1e-12  # 0.9 - 0.8 is not more than 0.1
 Z = NormalDist().inv_cdf(0.975)
+
+Named = tuple[str, Estimate]
 
 
 def judge(estimate: Estimate, bounds: Bounds, *, size: int, min_size: int) -> Verdict:
@@ -46,9 +51,9 @@ def _miss(estimate: Estimate, bound: float | None, side: str, decide: Decide) ->
     if met:
         return None
     word = "below" if side == "min" else "above"
-    shown = f"{_figure(estimate.value)} is {word} {side} {bound:g}"
+    shown = f"{figure(estimate.value)} is {word} {side} {bound:g}"
     if decide == "proven":
-        shown = f"the interval reaches {_figure(compared)}, {word} {side} {bound:g} (proven)"
+        shown = f"the interval reaches {figure(compared)}, {word} {side} {bound:g} (proven)"
     return Verdict("violated", shown)
 
 
@@ -83,28 +88,58 @@ def instances_needed(bound: float, side: str, decide: Decide) -> int:
     return math.ceil(Z**2 * share / (1 - share) - 1e-9) + (decide == "refuted" and share == 0)
 
 
-def judge_gap(
-    members: Sequence[tuple[str, Estimate]], max_gap: float, better: Better
-) -> tuple[Verdict, Estimate, tuple[str, str] | None]:
-    """Return the verdict on the widest difference between members, the gap, and the two members (worse one last).
+def worst(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return the verdict that decides among those on several bounds, with the reasons of all that fail."""
+    ranked = sorted(verdicts, key=lambda item: WORST_FIRST.index(item.verdict))
+    failing = [item.reason for item in ranked if item.verdict in FAILS]
+    return replace(ranked[0], reason="; ".join(failing)) if len(failing) > 1 else ranked[0]
 
-    ``members`` are those that are decided: large enough and with a value.
+
+def gap_between(
+    members: Sequence[Named], better: Better, reference: Named | None = None
+) -> tuple[Estimate, tuple[str, str] | None]:
+    """Return the widest difference between members, and the two slices (worse one last).
+
+    ``members`` are those that are decided: large enough and with a value. With a ``reference``, differences are taken
+    from it. The interval is that of disjoint slices.
     """
-    if len(members) < 2:  # noqa: PLR2004 - a gap lies between two
-        nothing = Estimate(None, None, None, 0, "fewer than two members can be decided")
-        return Verdict("undecided", nothing.reason), nothing, None
-    ranked = sorted(members, key=lambda item: (item[1].value, item[0]))
-    lowest, highest = ranked[0], ranked[-1]
+    pair = _widest(members, reference)
+    if pair is None:
+        return Estimate(None, None, None, 0, "fewer than two members can be decided"), None
+    lowest, highest = pair
     value = float(highest[1].value or 0.0) - float(lowest[1].value or 0.0)
     between = (highest[0], lowest[0]) if better == "higher" else (lowest[0], highest[0])
-    gap = Estimate(value, *_gap_interval(highest[1], lowest[1]), n=highest[1].n + lowest[1].n, interval="newcombe")
-    if value <= max_gap + ROUNDING:
-        return Verdict("holds"), gap, between
-    return (
-        Verdict("violated", f"{between[0]} and {between[1]} differ by {_figure(value)}, above max_gap {max_gap:g}"),
-        gap,
-        between,
-    )
+    ends = _gap_interval(highest[1], lowest[1])
+    return Estimate(value, *ends, n=highest[1].n + lowest[1].n, interval="newcombe"), between
+
+
+def judge_gap(gap: Estimate, between: tuple[str, str] | None, max_gap: float, decide: Decide | None) -> Verdict:
+    """Return the verdict on a gap."""
+    if gap.value is None or between is None:
+        return Verdict("undecided", gap.reason)
+    compared = _decisive_value(gap, "max", decide or "observed")
+    if compared is None:
+        return Verdict("undecided", f"`decide: {decide}` needs an interval of the gap, and there is none")
+    if compared <= max_gap + ROUNDING:
+        return Verdict("holds")
+    reach = "" if decide in (None, "observed") else f" (interval to {figure(compared)}, {decide})"
+    said = f"{between[0]} and {between[1]} differ by {figure(gap.value)}{reach}, above max_gap {max_gap:g}"
+    return Verdict("violated", said)
+
+
+def _widest(members: Sequence[Named], reference: Named | None) -> tuple[Named, Named] | None:
+    """Return the two slices that differ most, the lower value first."""
+    if reference is not None:
+        others = [member for member in members if member[0] != reference[0]]
+        if not others or reference[1].value is None:
+            return None
+        value = reference[1].value
+        far = max(others, key=lambda item: (abs(float(item[1].value or 0.0) - value), item[0]))
+        return (far, reference) if float(far[1].value or 0.0) < value else (reference, far)
+    if len(members) < 2:  # noqa: PLR2004 - a gap lies between two
+        return None
+    ranked = sorted(members, key=lambda item: (item[1].value, item[0]))
+    return ranked[0], ranked[-1]
 
 
 def _gap_interval(highest: Estimate, lowest: Estimate) -> tuple[float | None, float | None]:
@@ -126,14 +161,15 @@ def with_known_failure(verdict: Verdict, known: KnownFailure | None, today: str,
     """
     if known is None:
         return verdict
-    if verdict.verdict == "violated":
+    if verdict.verdict in FAILS:
         if known.until is not None and today > known.until:
-            return Verdict("violated", f"{verdict.reason}; the known failure ({known.reason}) ended {known.until}")
+            return replace(verdict, reason=f"{verdict.reason}; the known failure ({known.reason}) ended {known.until}")
         return Verdict("known-failure", f"{verdict.reason}; known: {known.reason}")
     if verdict.verdict == "holds" and not any_fails:
         return Verdict("violated", f"holds again, so remove `known_failure` ({known.reason})")
     return verdict
 
 
-def _figure(value: float | None) -> str:
+def figure(value: float | None) -> str:
+    """Return a number in four digits."""
     return f"{value:.4g}" if value is not None else "nothing"

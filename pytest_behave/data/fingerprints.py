@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +23,24 @@ def frame_fingerprint(frame: pd.DataFrame) -> str:
     modulo 2**64 twice with different mixes: a multiset hash, so that partitions can be added up.
     """
     columns = {str(name): column_of(frame[name]) for name in frame.columns}
-    rows = np.zeros(len(frame), dtype=np.uint64)
-    for name, column in columns.items():
-        rows += _cell_hashes(column) * _factor(name)
+    rows = _rows(columns, len(frame))
     kinds = sorted(f"{name}\x00{column.kind}" for name, column in columns.items())
     totals = [int(_mixed(rows + np.uint64(salt)).sum(dtype=np.uint64)) for salt in (1, 2)]
     summary = repr((kinds, len(frame), totals))
     return "sha256:" + hashlib.sha256(summary.encode()).hexdigest()
+
+
+def row_hashes(frame: pd.DataFrame, names: Iterable[str]) -> np.ndarray:
+    """Return a 32-bit hash of each row's values in some columns, whatever the order of rows and columns."""
+    rows = _rows({name: column_of(frame[name]) for name in names}, len(frame))
+    return (_mixed(rows) >> np.uint64(32)).astype(np.uint32)
+
+
+def _rows(columns: Mapping[str, Column], size: int) -> np.ndarray:
+    rows = np.zeros(size, dtype=np.uint64)
+    for name, column in columns.items():
+        rows += _cell_hashes(column) * _factor(name)
+    return rows
 
 
 def file_fingerprint(*paths: Path) -> str:

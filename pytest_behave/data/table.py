@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,14 @@ import numpy as np
 import pandas as pd
 
 from pytest_behave.data.columns import canonical_text, column_of
-from pytest_behave.data.fingerprints import frame_fingerprint
+from pytest_behave.data.fingerprints import frame_fingerprint, row_hashes
 from pytest_behave.data.partitions import Groups, by_edges, by_quantiles
 from pytest_behave.data.predicates import Evaluator, names_in
 from pytest_behave.errors import BehaveError, DataError, PredicateError, did_you_mean
 from pytest_behave.records import Column, DatasetSpec, Expr, MetadataSpec, Name
 
 OUTPUT_NAMES = ("output", "score")
+BASELINE_NAMES = ("baseline.output", "baseline.score")
 MOST_CATEGORIES = 50
 
 
@@ -35,21 +37,29 @@ class Table:
         self.metadata = {item.name: item for item in metadata}
         self.frame = frame
         self._load = load
+        self._folder = str(folder)
         self._outputs: dict[str, Column] | None = None
         self._output_series: dict[str, pd.Series] = {}
         self._columns: dict[str, Column] = {}
         self._under_way: list[str] = []
-        self.evaluator = Evaluator(len(frame), self.lookup, str(folder))
+        self.evaluator = Evaluator(len(frame), self.lookup, self._folder)
         if spec.where is not None:
-            self._keep(self.evaluator.mask(spec.where), folder)
+            self._keep(self.evaluator.mask(spec.where))
         self.ids = _instance_ids(self.frame, spec)
 
-    def _keep(self, mask: np.ndarray, folder: Path) -> None:
+    def _keep(self, mask: np.ndarray) -> None:
         if not mask.any():
             raise DataError("dataset.where selects no rows")
         self.frame = self.frame[mask].reset_index(drop=True)
         self._columns = {}
-        self.evaluator = Evaluator(len(self.frame), self.lookup, str(folder))
+        self.evaluator = Evaluator(len(self.frame), self.lookup, self._folder)
+
+    def fork(self) -> Table:
+        """Return a table of the same rows for another model's outputs, before this one knows its own."""
+        other = copy.copy(self)
+        other._columns, other._under_way = dict(self._columns), []  # noqa: SLF001 - a table of the same class
+        other.evaluator = Evaluator(len(self.frame), other.lookup, self._folder)
+        return other
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -59,11 +69,25 @@ class Table:
         """The content of the rows in use, whatever their order."""
         return frame_fingerprint(self.frame)
 
+    def hashes(self, columns: Iterable[str]) -> np.ndarray:
+        """Return a 32-bit hash per row of some of the dataset's own columns."""
+        return row_hashes(self.frame, columns)
+
+    def clusters(self) -> np.ndarray | None:
+        """Return the number of each row's cluster; rows without one are on their own. None if none are declared."""
+        if self.spec.cluster is None:
+            return None
+        column = self.lookup(Name(self.spec.cluster, quoted=True))
+        codes, distinct = pd.factorize(canonical_text(column))
+        codes = np.asarray(codes, dtype=np.int64)
+        codes[column.missing] = len(distinct) + np.arange(int(column.missing.sum()))
+        return np.unique(codes, return_inverse=True)[1]
+
     # -- columns by name
 
     def lookup(self, name: Name) -> Column:
         """Return a column: the model's outputs, the target, metadata, the dataset's own; raises PredicateError."""
-        if not name.quoted and name.name in OUTPUT_NAMES:
+        if not name.quoted and name.name in (*OUTPUT_NAMES, *BASELINE_NAMES):
             return self._output(name.name)
         if not name.quoted and name.name == "target" and self.spec.target is not None:
             return self._own(self.spec.target)
@@ -85,7 +109,7 @@ class Table:
         return any(self._name_needs_output(name, open_ended=open_ended) for name in names_in(expression))
 
     def _name_needs_output(self, name: Name, *, open_ended: bool) -> bool:
-        if not name.quoted and name.name in OUTPUT_NAMES:
+        if not name.quoted and name.name in (*OUTPUT_NAMES, *BASELINE_NAMES):
             return True
         item = self.metadata.get(name.name)
         if item is not None:
@@ -118,6 +142,8 @@ class Table:
         if self._outputs is None:
             raise PredicateError(f"{name!r} is known only after the model has run")
         if name not in self._outputs:
+            if name in BASELINE_NAMES:
+                raise PredicateError(f"there is no {name!r}: the suite has no baseline with predictions")
             own = f"; for the dataset's own column write `{name}` in backticks" if name in self.frame.columns else ""
             raise PredicateError(f"the model gives no {name!r}{own}")
         return self._outputs[name]
@@ -182,9 +208,14 @@ class Table:
         """
         if self._outputs is not None:
             self._columns = {}
-            self.evaluator = Evaluator(len(self.frame), self.lookup, self.evaluator.folder)
+            self.evaluator = Evaluator(len(self.frame), self.lookup, self._folder)
         self._output_series = dict(outputs)
         self._outputs = {name: column_of(series) for name, series in outputs.items()}
+
+    @property
+    def outputs(self) -> Mapping[str, pd.Series]:
+        """What the model said, by name; empty before it has run."""
+        return self._output_series
 
     def full_frame(self) -> pd.DataFrame:
         """Return dataset, input metadata as far as computed, and outputs as one frame; ``prediction`` is the output."""
@@ -202,7 +233,7 @@ class Table:
 
     def unknown_value(self, name: Name, value: str) -> str:
         """Return a sentence if a categorical column never has this value, else nothing."""
-        if name.quoted or name.name not in OUTPUT_NAMES:
+        if name.quoted or name.name not in (*OUTPUT_NAMES, *BASELINE_NAMES):
             column = self.lookup(name)
             if column.kind == "text":
                 known = pd.unique(column.values[~column.missing])

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import itertools
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 from pytest_behave.declare import schema
+from pytest_behave.declare.expectations import build_expectations, build_tag_expectations
+from pytest_behave.declare.files import exists, is_file, names_beside
 from pytest_behave.declare.golden import build_cases
 from pytest_behave.declare.predicate import parse_expression, parse_predicate
 from pytest_behave.declare.problems import REFERENCE, Problems
 from pytest_behave.declare.yaml_positions import Loc
 from pytest_behave.errors import PredicateError, did_you_mean
 from pytest_behave.records import (
-    Bounds,
+    ComparisonSpec,
     DatasetSpec,
-    Expectation,
     Expr,
-    KnownFailure,
     MetadataSpec,
     MetricSpec,
     ModelKind,
@@ -54,6 +54,8 @@ class _Builder:
 
     def suite(self) -> Suite:
         part = self.part
+        models = self._models()
+        comparison = part.comparison or schema.ComparisonPart()
         slices = tuple(self._slice(name, value) for name, value in part.slices.items())
         metrics = tuple(self._metric(index, value) for index, value in enumerate(part.metrics))
         name = part.suite or self.path.name.removesuffix(".yaml").removesuffix(".yml").removesuffix(".behave")
@@ -65,13 +67,15 @@ class _Builder:
             owner=part.owner,
             dataset=self._dataset(part.dataset) if part.dataset else None,
             task=part.task,
-            models=self._models(),
+            models=models,
+            baseline=self._baseline(models),
+            comparison=ComparisonSpec(comparison.alpha, comparison.mcnemar),
             metadata=tuple(self._metadata(name, value) for name, value in part.metadata.items()),
             slices=slices,
             metrics=metrics,
-            expectations=self._expectations(slices, metrics),
+            expectations=build_expectations(part, slices, metrics, self.problems),
             cases=build_cases(part.cases, self.problems),
-            tag_expectations=self._tag_expectations(),
+            tag_expectations=build_tag_expectations(part, self.problems),
             python=part.python,
         )
 
@@ -99,16 +103,15 @@ class _Builder:
 
     def _file(self, loc: Loc, name: str) -> str:
         path = self.folder / name
-        if not path.is_file():
-            near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-            self.problems.at_value(loc, f"there is no file {name}{did_you_mean(path.name, near)}")
+        if not is_file(path):
+            self.problems.at_value(loc, f"there is no file {name}{did_you_mean(path.name, names_beside(path))}")
         return str(path)
 
     # -- parts
 
     def _dataset(self, part: schema.DatasetPart) -> DatasetSpec:
         loc: Loc = ("dataset",)
-        is_reference = REFERENCE.match(part.path) and not (self.folder / part.path).exists()
+        is_reference = REFERENCE.match(part.path) and not exists(self.folder / part.path)
         return DatasetSpec(
             source=part.path if is_reference else str(self.folder / part.path),
             id=tuple(part.id),
@@ -118,6 +121,7 @@ class _Builder:
             na_values=tuple(part.na_values),
             encoding=part.encoding,
             delimiter=part.delimiter,
+            cluster=part.cluster,
             place=self.problems.document.value_place((*loc, "path")),
         )
 
@@ -130,6 +134,22 @@ class _Builder:
         if not self.part.models:
             self.problems.at_key((), "missing key 'model': say where the outputs come from")
         return tuple(self._model(("models", name), name, value) for name, value in self.part.models.items())
+
+    def _baseline(self, models: tuple[ModelSpec, ...]) -> ModelSpec | None:
+        value = self.part.baseline
+        if value is None:
+            return None
+        if value == self.part.model:
+            self.problems.at_value(("baseline",), "this is the model itself: nothing can differ from it")
+            return None
+        named = {spec.name: spec for spec in models}
+        if isinstance(value, str) and value in self.part.models:
+            return named[value]
+        if isinstance(value, str) and self.part.models and not REFERENCE.match(value):
+            self.problems.at_value(("baseline",), f"there is no model {value!r}{did_you_mean(value, named)}")
+            return None
+        spec = self._model(("baseline",), "", value)
+        return replace(spec, name="baseline") if spec.name in named else spec
 
     def _model(self, loc: Loc, name: str, value: str | schema.ModelPart) -> ModelSpec:
         place = self.problems.document.value_place(loc)
@@ -277,99 +297,3 @@ class _Builder:
     def _check_metric(self, loc: Loc, name: str) -> None:
         if self.known_metrics and name not in self.known_metrics and not OF_A_CLASS.match(name):
             self.problems.at_value(loc, f"unknown metric {name!r}{did_you_mean(name, self.known_metrics)}")
-
-    # -- expectations
-
-    def _expectations(self, slices: tuple[SliceSpec, ...], metrics: tuple[MetricSpec, ...]) -> tuple[Expectation, ...]:
-        declared = {spec.name: spec for spec in slices}
-        names = [metric.name for metric in metrics]
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                self.problems.at_value(("metrics", index), f"the metric {name!r} is named twice")
-        result = []
-        for slice_name, expected in self.part.expect.items():
-            if slice_name == "cases":
-                continue
-            loc: Loc = ("expect", slice_name)
-            family = declared.get(slice_name) or declared.get(slice_name.partition("=")[0])
-            if slice_name not in ("overall", "*") and family is None:
-                self.problems.at_key(
-                    loc, f"unknown slice {slice_name!r}{did_you_mean(slice_name, ['overall', *declared])}"
-                )
-            for metric, bounds in expected.items():
-                if metric not in names:
-                    known = did_you_mean(metric, names) or " (known: those under `metrics:`)"
-                    self.problems.at_key((*loc, metric), f"unknown metric {metric!r}{known}")
-                is_family = slice_name in declared and bool(declared[slice_name].by)
-                is_member = slice_name not in declared and family is not None
-                if is_member and isinstance(bounds, schema.BoundsPart) and not self._has_limit(slice_name, metric):
-                    self.problems.at_key(
-                        (*loc, metric), f"there is no min or max of {metric!r} to make an exception from"
-                    )
-                result.append(
-                    Expectation(
-                        slice_name,
-                        metric,
-                        self._bounds((*loc, metric), bounds, is_family=is_family, is_member=is_member),
-                    )
-                )
-        return tuple(result)
-
-    def _has_limit(self, member: str, metric: str) -> bool:
-        """Tell whether a member has bounds of its own or through its family."""
-        places = (member, member.partition("=")[0], "*")
-        found = [self.part.expect.get(place, {}).get(metric) for place in places]
-        limits = [part for part in found if isinstance(part, schema.BoundsPart)]
-        return any(part.min is not None or part.max is not None for part in limits)
-
-    def _bounds(
-        self,
-        loc: Loc,
-        part: schema.BoundsPart | schema.PassRatePart,
-        *,
-        is_family: bool = False,
-        is_member: bool = False,
-    ) -> Bounds:
-        if isinstance(part, schema.PassRatePart):
-            self.problems.at_key((*loc, "pass_rate"), "`pass_rate` stands only under `expect: cases:`")
-            return Bounds()
-        if part.max_gap is not None and not is_family:
-            self.problems.at_key((*loc, "max_gap"), "`max_gap` needs a family (a slice with `by:`)")
-        inherits = is_member and part.known_failure is not None  # the family's bounds, with an exception for a member
-        if part.min is None and part.max is None and part.max_gap is None and not inherits:
-            self.problems.at_key(loc, "give at least one of min, max, max_gap")
-        if part.min is not None and part.max is not None and part.min > part.max:
-            self.problems.at_key(loc, f"min {part.min:g} is above max {part.max:g}")
-        known = part.known_failure
-        if known is not None and known.until is not None and not _is_date(known.until):
-            self.problems.at_value((*loc, "known_failure", "until"), f"there is no day {known.until}")
-        return Bounds(
-            min=part.min,
-            max=part.max,
-            max_gap=part.max_gap,
-            decide=part.decide if "decide" in part.model_fields_set else None,
-            known_failure=KnownFailure(known.reason, known.until) if known else None,
-            place=self.problems.document.key_place(loc),
-        )
-
-    def _tag_expectations(self) -> tuple[Expectation, ...]:
-        tags = {tag for entry in self.part.cases if isinstance(entry, schema.CasePart) for tag in entry.tags}
-        result = []
-        for tag, expected in self.part.expect.get("cases", {}).items():
-            loc: Loc = ("expect", "cases", tag)
-            if tag not in tags:
-                self.problems.at_key(loc, f"no case has the tag {tag!r}{did_you_mean(tag, tags)}")
-            if not isinstance(expected, schema.PassRatePart):
-                self.problems.at_key(loc, "write `pass_rate: {min: 0.9}`")
-                continue
-            bounds = self._bounds((*loc, "pass_rate"), expected.pass_rate)
-            result.append(Expectation(f"cases={tag}", "pass_rate", bounds))
-        return tuple(result)
-
-
-def _is_date(text: str) -> bool:
-    try:
-        dt.date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True

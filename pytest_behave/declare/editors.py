@@ -98,9 +98,16 @@ METRIC: JsonDict = {
         "name": _needs_any("metric", "python", "mean", "rate"),
     },
 }
+GAPS = ("max_gap", "max_gap_regression")
+LIMITS = ("min", "max", "max_regression", *GAPS, "known_failure")
+PERCENTAGE = r"^([0-9]{1,9}|[0-9]{0,9}\.[0-9]{1,9}) *%$"
+AMOUNT: JsonDict = {"type": ["number", "string"], "minimum": 0, "pattern": PERCENTAGE}
 BOUNDS: JsonDict = {
     "minProperties": 1,
-    "dependencies": {"decide": _needs_any("min", "max", "max_gap", "known_failure")},
+    "dependencies": {
+        "decide": _needs_any(*LIMITS),
+        "gap_to": _needs_any(*GAPS),
+    },
 }
 # its only key: an editor that is told `required` as well shows two mistakes for one
 PASS_RATE: JsonDict = {"required": [], "minProperties": 1}
@@ -113,9 +120,16 @@ CASE: JsonDict = {
 SUITE: JsonDict = {"dependencies": {"models": _forbids("model")}}
 
 
-def without_gap(schema: JsonDict) -> None:
-    """Turn a reference to bounds into one to bounds of a single slice, which has no gap."""
-    schema.update(allOf=[{"$ref": schema.pop("$ref")}], **_forbids("max_gap"))
+def amount_or_mapping(schema: JsonDict) -> None:
+    """Let a mapping be an amount too; its keys stand apart so that an editor, completing the key, starts an amount."""
+    apart = {key: schema.pop(key) for key in ("properties", "required", "additionalProperties")}
+    schema.update({**AMOUNT, "type": ["number", "string", "object"], "allOf": [apart]})
+
+
+def absolute(schema: JsonDict) -> None:
+    """Turn a reference to bounds into one to bounds of a pass rate, which has neither gap nor baseline."""
+    relative = _forbids("gap_to", "max_regression", *GAPS)
+    schema.update(allOf=[{"$ref": schema.pop("$ref")}], **relative)
 
 
 def offering_metrics(schema: JsonDict) -> None:
@@ -127,9 +141,8 @@ def expectations_by_place(schema: Any) -> None:
     """Tell bounds from pass rates by where they stand."""
     of_slice = schema["additionalProperties"]
     bounds, of_tag = of_slice["additionalProperties"].pop("oneOf")
-    single = {"$ref": bounds["$ref"]}
-    without_gap(single)
     of_slice["additionalProperties"] = bounds
+    single: JsonDict = {"allOf": [{"$ref": bounds["$ref"]}], "dependencies": {gap: ["gap_to"] for gap in GAPS}}
     of_all = {"type": "object", "additionalProperties": single}
     schema["properties"] = {
         "overall": {**of_all, "description": "Bounds on all instances, by metric."},
@@ -151,6 +164,21 @@ def case_or_include(schema: Any) -> None:
         "then": case,
         "else": include,
     }
+
+
+def referring_alone(schema: Any, definitions: JsonDict) -> Any:
+    """Return the schema with a copy of the definition for each reference that has keys beside it.
+
+    Draft 7 would not see those keys, and with the reference in an `allOf` editors show the definition's description.
+    """
+    if isinstance(schema, list):
+        return [referring_alone(part, definitions) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    parts = {key: referring_alone(part, definitions) for key, part in schema.items()}
+    if "$ref" not in parts or len(parts) == 1:
+        return parts
+    return {**referring_alone(definitions[parts.pop("$ref").rpartition("/")[2]], definitions), **parts}
 
 
 class EditorSchema(GenerateJsonSchema):

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from pytest_behave.declare.build import build_suite
-from pytest_behave.declare.editors import EditorSchema
+from pytest_behave.declare.editors import EditorSchema, referring_alone
+from pytest_behave.declare.files import is_file
 from pytest_behave.declare.mend import mended
 from pytest_behave.declare.problems import Problems
 from pytest_behave.declare.schema import SuitePart
@@ -23,7 +24,7 @@ from pytest_behave.records import Place, Suite
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-INHERITED = ("description", "owner", "python", "task", "metadata", "slices", "metrics", "expect")
+INHERITED = ("description", "owner", "python", "task", "metadata", "slices", "metrics", "expect", "comparison")
 SHOWN = 60
 KnownMetrics = Callable[[str | None], frozenset[str]]
 
@@ -71,8 +72,11 @@ def json_schema() -> str:
     definitions = schema.pop("$defs")
     for part in definitions.values():
         part.pop("title", None)
+    schema, definitions = referring_alone(schema, definitions), referring_alone(definitions, definitions)
+    references = json.dumps([schema, definitions])
+    used = {name: part for name, part in definitions.items() if f'"#/definitions/{name}"' in references}
     titled = {"$schema": "http://json-schema.org/draft-07/schema#", **schema, "title": "pytest-behave suite"}
-    text = json.dumps({**titled, "definitions": definitions}, indent=1)
+    text = json.dumps({**titled, "definitions": used}, indent=1)
     return re.sub(r"\b([A-Z]\w+)Part\b", lambda name: _key_like(name[1]), text) + "\n"
 
 
@@ -89,7 +93,7 @@ def _with_base(document: Document, path: Path, seen: list[Path]) -> Document:
         return document
     base_path = path.parent / document.data["extends"]
     place = document.value_place(("extends",))
-    if not _is_file(base_path):
+    if not is_file(base_path):
         raise SuiteError([f"{place}: extends {document.data['extends']!r}, but there is no such file"])
     if base_path.resolve() in [known.resolve() for known in (*seen, path)]:
         raise SuiteError([f"{place}: extends itself through {document.data['extends']}"])
@@ -98,13 +102,6 @@ def _with_base(document: Document, path: Path, seen: list[Path]) -> Document:
         raise SuiteError([f"{base_path}:1:1: a suite to extend must be a mapping"])
     _inherit(document, base)
     return document
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name that is too long, or holds a NUL
-        return False
 
 
 def _inherit(document: Document, base: Document) -> None:
@@ -131,7 +128,7 @@ def _merged(document: Document, base: Document, loc: Loc, own: Any, inherited: A
         for place, index in enumerate(extra):
             _take_places(document, base, inherited[index], (*loc, index), (*loc, len(own) + place))
         return [*own, *(inherited[index] for index in extra)]
-    mergeable = loc[0] in ("metadata", "slices", "expect") and len(loc) < (4 if loc[0] == "expect" else 2)
+    mergeable = loc[0] in ("metadata", "slices", "expect", "comparison") and len(loc) < (4 if loc[0] == "expect" else 2)
     if mergeable and isinstance(own, dict) and isinstance(inherited, dict):
         return {
             key: _merged(document, base, (*loc, key), own.get(key), inherited[key]) if key in inherited else own[key]
@@ -225,6 +222,10 @@ def _sentence(document: Document, details: ErrorDetails, loc: Loc, keys_by_part:
         "literal_error": str(context.get("expected", "")),
         "greater_than_equal": f"at least {context.get('ge')}",
         "less_than_equal": f"at most {context.get('le')}",
+        "greater_than": f"above {context.get('gt')}",
+        "less_than": f"below {context.get('lt')}",
+        "string_too_short": "a name",
+        "amount": "a number of at least 0, or a percentage such as 2%",
         "too_short": f"a list of at least {context.get('min_length')}",
         "string_pattern_mismatch": "a date such as 2027-03-01",
     }

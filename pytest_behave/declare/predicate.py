@@ -73,9 +73,11 @@ ARITHMETIC: dict[type[ast.operator], str] = {
     ast.Mod: "%",
 }
 MOST_CHARACTERS = 10_000
+MOST_SHOWN = 80  # one line of a terminal
 MOST_LEVELS = 60  # deeper than any predicate a person writes, shallow enough for every recursion below
 QUOTED_OR_BACKTICKED = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|`([^`]*)`", re.DOTALL)
 PLACEHOLDER = "_behave_backticked_"
+ACCESSORS = ("str", "dt")  # of pandas, before its methods
 
 
 def parse_predicate(source: str) -> Expr:
@@ -126,7 +128,7 @@ def _syntax_reason(error: BaseException) -> str:
 
 def _shown(source: str) -> str:
     text = source.encode("utf-8", "backslashreplace").decode()
-    return repr(text if len(text) <= 80 else text[:77] + "...")  # noqa: PLR2004 - one line of a terminal
+    return repr(text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 3] + "...")
 
 
 class _Reader:
@@ -142,7 +144,7 @@ class _Reader:
         match node:
             case ast.Constant():
                 return self._constant(node)
-            case ast.Name():
+            case ast.Name() | ast.Attribute(ast.Name("baseline"), "output" | "score"):
                 return self._name(node)
             case ast.BoolOp():
                 parts = tuple(self.read(value, level + 1) for value in node.values)
@@ -178,6 +180,22 @@ class _Reader:
         hint = hints.get(kind, "it goes beyond comparisons, and/or/not, arithmetic and the functions of the language")
         return PredicateError(f"{_shown(self.source)} cannot be used as an expression: {hint}")
 
+    def _method(self, function: ast.expr) -> PredicateError | None:
+        """Return what to write instead of ``a.lower()`` or ``a.str.contains("x")``; None for what is no method."""
+        if not isinstance(function, ast.Attribute) or function.attr not in FUNCTIONS:
+            return None
+        owner = function.value
+        if isinstance(owner, ast.Attribute) and owner.attr in ACCESSORS:
+            owner = owner.value
+        written = "..."
+        if isinstance(owner, ast.Name):
+            name = self._name(owner)
+            written = f"`{name.name}`" if name.quoted else name.name
+            written = written[:MOST_SHOWN] + ", ..." * (FUNCTIONS[function.attr][0] > 1)
+        return PredicateError(
+            f"{_shown(self.source)} cannot be used as an expression: write {function.attr}({written})"
+        )
+
     def _constant(self, node: ast.Constant) -> Constant:
         value = node.value
         if isinstance(value, (bool, str, float)):
@@ -192,7 +210,9 @@ class _Reader:
             raise PredicateError(f"{_shown(self.source)} compares with None: ask isnull(column) instead")
         raise self._refusal(node)
 
-    def _name(self, node: ast.Name) -> Name:
+    def _name(self, node: ast.Name | ast.Attribute) -> Name:
+        if isinstance(node, ast.Attribute):
+            return Name(f"baseline.{node.attr}")
         if node.id.startswith(PLACEHOLDER):
             return Name(self.backticked[int(node.id.removeprefix(PLACEHOLDER).rstrip("_"))], quoted=True)
         return Name(node.id)
@@ -237,7 +257,7 @@ class _Reader:
 
     def _call(self, node: ast.Call, level: int) -> Call:
         if not isinstance(node.func, ast.Name):
-            raise self._refusal(node)
+            raise self._method(node.func) or self._refusal(node)
         name = node.func.id
         if name not in FUNCTIONS:
             raise PredicateError(

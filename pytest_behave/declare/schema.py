@@ -5,6 +5,8 @@ Only shapes are checked here; names and expressions are checked when records are
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -23,9 +25,16 @@ from pydantic_core import PydanticCustomError
 
 from pytest_behave.declare import editors
 
+PERCENTAGE = re.compile(editors.PERCENTAGE)
+
 
 def _as_float(value: Any) -> Any:
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(value, int) or isinstance(value, bool):
+        return value
+    try:
+        return float(value)
+    except OverflowError:  # from Python; in YAML so large a number is a text
+        return math.inf
 
 
 def _as_scalar(value: Any) -> Any:
@@ -34,9 +43,23 @@ def _as_scalar(value: Any) -> Any:
     return value
 
 
+def _as_amount(value: Any) -> Any:
+    value = _as_float(value)
+    is_amount = isinstance(value, float) and 0 <= value < math.inf
+    if not is_amount and not (isinstance(value, str) and PERCENTAGE.fullmatch(value)):
+        raise PydanticCustomError("amount", "must be a number of at least 0, or a percentage such as 2%")
+    return value
+
+
 Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_as_float)]
 Distance = Annotated[Number, Field(ge=0), WithJsonSchema({"type": "number", "minimum": 0})]
 Share = Annotated[Number, Field(ge=0, le=1), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})]
+Level = Annotated[
+    Number,
+    Field(gt=0, lt=1),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}),
+]
+Amount = Annotated[Any, BeforeValidator(_as_amount), WithJsonSchema(editors.AMOUNT)]
 Scalar = Annotated[Any, BeforeValidator(_as_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})]
 
 
@@ -99,6 +122,12 @@ class DatasetPart(Part):
     )
     encoding: str = Field(default="utf-8", description="Encoding of csv, tsv and jsonl files. Default: utf-8.")
     delimiter: str | None = Field(default=None, description="Column separator of csv files. Default: a comma.")
+    cluster: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Column that groups rows which are not independent, such as those of one speaker. Intervals and "
+        "tests then count groups, not rows.",
+    )
 
 
 class ModelPart(Part):
@@ -250,6 +279,34 @@ Metric = Annotated[
 ]
 
 
+class TolerancePart(Part):
+    """How much worse than the baseline a metric may get."""
+
+    model_config = ConfigDict(json_schema_extra=editors.amount_or_mapping)
+
+    by: Amount = Field(description="A number in the metric's own unit, or a share of the baseline's value such as 2%.")
+    from_: Literal["accepted", "best"] = Field(
+        default="accepted",
+        alias="from",
+        description="accepted (default): from the accepted value; best: from the best value that was ever accepted, so "
+        "that small accepted losses cannot add up.",
+    )
+
+
+class ComparisonPart(Part):
+    """How the suite is compared with its baseline."""
+
+    alpha: Level = Field(
+        default=0.05,
+        description="Chance of any false alarm in a run, over all regression bounds of the suite. Default: 0.05.",
+        examples=[0.05],
+    )
+    mcnemar: Literal["mid-p", "exact"] = Field(
+        default="mid-p",
+        description="Test of paired proportions: mid-p (default), or exact, which is never above its level but sees less.",
+    )
+
+
 class KnownFailurePart(Part):
     """A failure that is accepted for now: it does not fail the run, until it is mended or its date has passed."""
 
@@ -262,6 +319,12 @@ class KnownFailurePart(Part):
     )
 
 
+Tolerated = Annotated[
+    Annotated[Amount, Tag("<amount>")] | Annotated[TolerancePart, Tag("<tolerance>")],
+    Discriminator(lambda value: "<tolerance>" if isinstance(value, (dict, TolerancePart)) else "<amount>"),
+]
+
+
 class BoundsPart(Part):
     """The bounds that the value must keep to."""
 
@@ -269,13 +332,29 @@ class BoundsPart(Part):
 
     min: Number | None = Field(default=None, description="The metric must be at least this.")
     max: Number | None = Field(default=None, description="The metric must be at most this.")
+    max_regression: Tolerated | SkipJsonSchema[None] = Field(
+        default=None,
+        description="How much worse than the baseline the metric may get: a number in its own unit, a share of the "
+        "baseline's value such as 2%, or a mapping with `by` and `from`.",
+    )
     max_gap: Distance | None = Field(
-        default=None, description="Widest difference of the metric between two members of a family of slices."
+        default=None,
+        description="Widest difference of the metric between two members of a family of slices or, with `gap_to`, "
+        "between a slice and another.",
+    )
+    gap_to: str | None = Field(
+        default=None, description="The slice that `max_gap` is measured from: overall, or the name of one."
+    )
+    max_gap_regression: Tolerated | SkipJsonSchema[None] = Field(
+        default=None, description="How much wider than in the baseline the gap may get; written like `max_regression`."
     )
     decide: Literal["observed", "proven", "refuted"] = Field(
         default="observed",
         description="observed (default): the measured value decides; proven: its confidence interval must meet the "
-        "bound; refuted: it fails only if its interval rules the bound out.",
+        "bound; refuted (default of max_regression): it fails only if its interval, or test, rules the bound out.",
+    )
+    severity: Literal["error", "warning"] = Field(
+        default="error", description="warning: it is reported when the bound is not met, but never fails the run."
     )
     known_failure: KnownFailurePart | None = None
 
@@ -286,7 +365,7 @@ class PassRatePart(Part):
     model_config = ConfigDict(json_schema_extra=editors.PASS_RATE)
 
     pass_rate: BoundsPart = Field(
-        description="Share of the cases that pass all their checks.", json_schema_extra=editors.without_gap
+        description="Share of the cases that pass all their checks.", json_schema_extra=editors.absolute
     )
 
 
@@ -400,6 +479,12 @@ class SuitePart(Part):
     )
     model: Model | SkipJsonSchema[None] = None
     models: dict[str, Model] = Field(default={}, description="Several models by name; the last is the candidate.")
+    baseline: Model | SkipJsonSchema[None] = Field(
+        default=None,
+        description="A model to compare with instead of the stored baseline: a name in `models`, module:callable, or a "
+        "mapping as for `model`.",
+    )
+    comparison: ComparisonPart | None = None
     metadata: dict[str, Metadata] = Field(
         default={}, description="Derived columns by name, for slices and metrics.", json_schema_extra=editors.NAMES
     )

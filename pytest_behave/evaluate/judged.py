@@ -1,34 +1,45 @@
-"""Verdicts: every item of a suite held against what was measured."""
+"""Verdicts: every item of a suite held against what was measured, and against the baseline."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TextIO
 
-import numpy as np
-
-from pytest_behave.compare.verdicts import judge, judge_gap, with_known_failure
+from pytest_behave.compare.power import MOST_SEARCHED, pairs_to_decide
+from pytest_behave.compare.regression import judge_change
+from pytest_behave.compare.verdicts import FAILS, judge, judge_gap, with_known_failure, worst
 from pytest_behave.errors import BehaveError
-from pytest_behave.evaluate.measured import Measured
+from pytest_behave.evaluate.baseline import Against
+from pytest_behave.evaluate.compared import Compared, Comparisons
+from pytest_behave.evaluate.gaps import Gap, compared_gap, measured_gap
+from pytest_behave.evaluate.measured import MOST_INSTANCES, Measured
 from pytest_behave.evaluate.prepare import Item
-from pytest_behave.measure.registry import Chosen
-from pytest_behave.records import Behavior, Better, Bounds, Estimate, Place, Verdict
+from pytest_behave.records import Behavior, Better, Bounds, Estimate, Instance, Key, Place, Tolerance, Verdict
+
+EXPLAINED_BY_FLIPS = ("regressed", "suspect")
 
 
 class Judged:
     """Verdicts on everything that a suite expects of a measured model."""
 
-    def __init__(self, measured: Measured, today: str) -> None:
+    def __init__(
+        self, measured: Measured, today: str, against: Against | None = None, terminal: TextIO | None = None
+    ) -> None:
         self.measured = measured
         self.prepared = measured.prepared
         self.today = today
         self.slices = {slice_.name: slice_ for slice_ in measured.slices}
         self.estimates = measured.estimates({(item.slice, item.metric) for item in self.prepared.items})
         self.chosen = {item.spec.name: item for item in self.prepared.chosen}
+        self.items = self._expanded()
+        self.gaps: dict[Key, Gap | BehaveError] = self._gaps()
+        self.comparisons = self._comparisons(against, terminal)
 
     def behaviors(self) -> list[Behavior]:
         """Return every behavior that the suite expects, with its verdict."""
-        judged = [(item, *self._judge(item)) for item in self._expanded()]
-        failing = {id(item.bounds.known_failure) for item, behavior, _ in judged if behavior.verdict == "violated"}
+        judged = [(item, *self._judge(item)) for item in self.items]
+        failing = {id(item.bounds.known_failure) for item, behavior, _ in judged if behavior.verdict in FAILS}
         result = []
         for item, behavior, verdict in judged:
             known = item.bounds.known_failure
@@ -36,6 +47,19 @@ class Judged:
             behavior = replace(behavior, verdict=final.verdict, reason=final.reason)  # noqa: PLW2901 - as judged
             result.append(self._with_instances(behavior))
         return result
+
+    def flips(self) -> tuple[Instance, ...]:
+        """Return every instance that an expected behavior counts as broken or fixed."""
+        if self.comparisons is None:
+            return ()
+        return self.comparisons.flips(dict.fromkeys((item.slice, item.name) for item in self.items))
+
+    @property
+    def tests(self) -> int:
+        """The number of regression bounds, which share one error rate."""
+        return sum(_tolerance(item) is not None for item in self.items)
+
+    # -- what there is to judge
 
     def _expanded(self) -> list[Item]:
         """Replace each deferred family by its members, now known, and its gap."""
@@ -45,9 +69,9 @@ class Judged:
                 items.append(item)
                 continue
             members = [slice_ for slice_ in self.slices.values() if slice_.family == item.slice]
-            if item.bounds.min is not None or item.bounds.max is not None or self._problem(item.slice):
+            if item.bounds.limits_a_value or self._problem(item.slice):
                 items += [replace(item, slice=member.name, kind="behavior") for member in members]
-            if item.bounds.max_gap is not None and not self._problem(item.slice):
+            if item.bounds.limits_a_gap and not self._problem(item.slice):
                 items.append(replace(item, kind="gap"))
         return items
 
@@ -59,47 +83,142 @@ class Judged:
             else f"there is no slice {name!r}"
         )
 
+    def _gaps(self) -> dict[Key, Gap | BehaveError]:
+        result: dict[Key, Gap | BehaveError] = {}
+        for item in self.items:
+            chosen = self.chosen.get(item.metric)
+            if item.kind == "gap" and chosen is not None:
+                try:
+                    found = measured_gap(self.measured, self.estimates, self.slices, item, chosen)
+                except BehaveError as error:
+                    result[item.slice, item.name] = error
+                else:
+                    result[item.slice, item.name] = found
+        return result
+
+    def _comparisons(self, against: Against | None, terminal: TextIO | None) -> Comparisons | None:
+        if against is None:
+            return None
+        comparisons = Comparisons(self.measured, against, self.estimates, self.items, terminal)
+        for item in self.items:
+            gap = self.gaps.get((item.slice, item.name))
+            if isinstance(gap, Gap):
+                found = compared_gap(comparisons, gap, item, self.chosen[item.metric])
+                if found is not None:
+                    comparisons.add((item.slice, item.name), found)
+        comparisons.adjust([(item.slice, item.name) for item in self.items if _tolerance(item) is not None])
+        return comparisons
+
+    # -- one item
+
     def _judge(self, item: Item) -> tuple[Behavior, Verdict]:
         chosen = self.chosen.get(item.metric)
-        better = chosen.better if chosen else "higher"
         if item.kind == "gap":
-            return self._judge_gap(item, chosen)
+            return self._judge_gap(item)
+        better: Better = chosen.better if chosen else "higher"
         slice_ = self.slices.get(item.slice)
         if slice_ is None or slice_.problem:
             verdict = Verdict("error", f"slice {item.slice!r}: {self._problem(item.slice)}")
             return behavior_of(item, better, 0, None, verdict), verdict
         size = int(slice_.mask.sum())
         estimate = self.estimates.get((item.slice, item.metric))
-        if estimate is None or isinstance(estimate, BehaveError):
+        if estimate is None or isinstance(estimate, BehaveError) or chosen is None:
             verdict = Verdict("error", str(estimate or f"metric {item.metric!r} was not measured"))
             return behavior_of(item, better, size, None, verdict, slice_.family), verdict
         verdict = judge(estimate, item.bounds, size=size, min_size=slice_.min_size)
-        return behavior_of(item, better, size, estimate, verdict, slice_.family), verdict
+        if size >= slice_.min_size:
+            verdict = worst([verdict, *self._judge_change(item)])
+        behavior = behavior_of(item, better, size, estimate, verdict, slice_.family)
+        return self._with_change(behavior), verdict
 
-    def _judge_gap(self, item: Item, chosen: Chosen | None) -> tuple[Behavior, Verdict]:
-        members = []
-        better = chosen.better if chosen else "higher"
-        family = [slice_ for slice_ in self.slices.values() if slice_.family == item.slice]
-        for member in family:
-            estimate = self.estimates.get((member.name, item.metric))
-            if isinstance(estimate, BehaveError):
-                verdict = Verdict("error", str(estimate))
-                return behavior_of(item, "lower", 0, None, verdict), verdict
-            large = int(member.mask.sum()) >= member.min_size
-            if estimate is not None and estimate.value is not None and large:
-                members.append((member.name, estimate))
-        verdict, gap, between = judge_gap(members, float(item.bounds.max_gap or 0.0), better)
-        size = int(np.logical_or.reduce([slice_.mask for slice_ in family]).sum()) if family else 0
-        behavior = behavior_of(item, "lower", size, gap, verdict)
-        return replace(behavior, between=between), verdict
+    def _judge_gap(self, item: Item) -> tuple[Behavior, Verdict]:
+        gap = self.gaps.get((item.slice, item.name))
+        if not isinstance(gap, Gap):
+            verdict = Verdict("error", str(gap or f"metric {item.metric!r} was not measured"))
+            return behavior_of(item, "lower", 0, None, verdict), verdict
+        bounds = item.bounds
+        verdicts = (
+            [] if bounds.max_gap is None else [judge_gap(gap.estimate, gap.between, bounds.max_gap, bounds.decide)]
+        )
+        verdict = worst([*verdicts, *self._judge_change(item)] or [Verdict("holds")])
+        behavior = replace(behavior_of(item, "lower", gap.size, gap.estimate, verdict), between=gap.between)
+        return self._with_change(behavior), verdict
+
+    def _judge_change(self, item: Item) -> list[Verdict]:
+        tolerance, key = _tolerance(item), (item.slice, item.name)
+        if tolerance is None:
+            return []
+        if self.comparisons is None:
+            return [Verdict("no-baseline", _no_baseline(self.prepared.suite.path.name, "there is no baseline yet"))]
+        stored = self.comparisons.against.stored
+        if stored is not None and key not in stored.entries:
+            said = "the baseline has no such behavior"
+            return [Verdict("no-baseline", _no_baseline(self.prepared.suite.path.name, said))]
+        found = self.comparisons.found.get(key)
+        if found is None:
+            return [Verdict("undecided", "the change cannot be measured: a value is missing on one side")]
+        verdict = judge_change(
+            found.change,
+            tolerance,
+            name="max_gap_regression" if item.kind == "gap" else "max_regression",
+            worse=found.worse,
+            decide=item.bounds.decide,
+            alpha=self.prepared.suite.comparison.alpha,
+            differs=found.paired.differs,
+            decidable=self.comparisons.decidable(key),
+            coverage=self.comparisons.coverage(key),
+            needed=self._needed(found),
+        )
+        if verdict.verdict in EXPLAINED_BY_FLIPS:
+            return [self._unless_accepted(key, verdict, found, tolerance)]
+        return [verdict]
+
+    def _needed(self, found: Compared) -> int:
+        """Return how many instances would decide, were the bound the only one to be broken."""
+        change, spec = found.change, self.prepared.suite.comparison
+        if change.broken is None or change.fixed is None or not change.test.startswith(("mcnemar", "tango")):
+            return MOST_SEARCHED
+        alpha = spec.alpha / max(self.tests, 1)
+        margin = max(change.tolerance or 0.0, 0.0)
+        return pairs_to_decide(change.broken, change.fixed, change.n, margin=margin, alpha=alpha, mcnemar=spec.mcnemar)
+
+    def _unless_accepted(self, key: Key, verdict: Verdict, found: Compared, tolerance: Tolerance) -> Verdict:
+        """Let a loss pass that was accepted since the commit compared with, if it did not grow since."""
+        if self.comparisons is None or self.comparisons.against.accepted is None:
+            return verdict
+        against = self.comparisons.against
+        before = against.stored.entries.get(key) if against.stored else None
+        after = against.accepted.entries.get(key) if against.accepted else None
+        now = self._value(key)
+        if before is None or after is None or after == before or after.value is None or now is None:
+            return verdict
+        allowed = (tolerance.by * abs(after.value) if tolerance.relative else tolerance.by) + ROUNDED * abs(after.value)
+        if found.worse * (now - after.value) > allowed:
+            return verdict
+        why = f": {after.reason}" if after.reason else ""
+        said = f"accepted in this change, {before.value:.4g} → {after.value:.4g}{why}"
+        self.comparisons.add(key, replace(found, change=replace(found.change, accepted=said)))
+        return Verdict("holds", said)
+
+    def _value(self, key: Key) -> float | None:
+        gap = self.gaps.get(key)
+        estimate = gap.estimate if isinstance(gap, Gap) else self.estimates.get(key)
+        return estimate.value if isinstance(estimate, Estimate) else None
+
+    def _with_change(self, behavior: Behavior) -> Behavior:
+        found = None if self.comparisons is None else self.comparisons.found.get((behavior.slice, behavior.metric))
+        return behavior if found is None else replace(behavior, baseline=found.change)
 
     def _with_instances(self, behavior: Behavior) -> Behavior:
+        key = (behavior.slice, behavior.metric)
+        if self.comparisons is not None and behavior.verdict in EXPLAINED_BY_FLIPS and key in self.comparisons.found:
+            return replace(behavior, instances=self.comparisons.worst(key, MOST_INSTANCES))
         chosen = self.chosen.get(behavior.metric)
         if behavior.verdict not in ("violated", "known-failure") or chosen is None or behavior.slice not in self.slices:
             return behavior
         return replace(behavior, instances=self.measured.worst_instances(chosen, self.slices[behavior.slice]))
 
-    def observed(self, held: set[tuple[str, str]]) -> list[Behavior]:
+    def observed(self, held: set[Key]) -> list[Behavior]:
         """Return what was measured without an expectation."""
         result = []
         for (name, metric), estimate in self.estimates.items():
@@ -109,8 +228,25 @@ class Judged:
             item = Item(name, metric, Bounds())
             verdict = Verdict("holds")
             behavior = behavior_of(item, chosen.better, int(slice_.mask.sum()), estimate, verdict, slice_.family)
-            result.append(replace(behavior, verdict=None, reason=estimate.reason))
+            result.append(self._with_change(replace(behavior, verdict=None, reason=estimate.reason)))
         return result
+
+    def orphans(self, behaviors: Sequence[Behavior]) -> list[Key]:
+        """Return the stored entries that the suite no longer declares."""
+        stored = None if self.comparisons is None else self.comparisons.against.stored
+        declared = {(behavior.slice, behavior.metric) for behavior in behaviors}
+        return [] if stored is None else sorted(key for key in stored.entries if key not in declared)
+
+
+ROUNDED = 1e-5  # a stored value has six digits
+
+
+def _tolerance(item: Item) -> Tolerance | None:
+    return item.bounds.max_gap_regression if item.kind == "gap" else item.bounds.max_regression
+
+
+def _no_baseline(suite: str, said: str) -> str:
+    return f"{said}: accept it with `pytest --behave --behave-baseline=new {suite}`"
 
 
 def behavior_of(  # noqa: PLR0913, PLR0917 - a behavior is made of all of these
@@ -123,7 +259,6 @@ def behavior_of(  # noqa: PLR0913, PLR0917 - a behavior is made of all of these
 ) -> Behavior:
     """Return the record of a behavior from its item, estimate and verdict."""
     line, file = line_of(item.bounds.place)
-    names = ("max_gap",) if item.kind == "gap" else ("min", "max")
     return Behavior(
         slice=item.slice,
         metric=item.name,
@@ -133,8 +268,9 @@ def behavior_of(  # noqa: PLR0913, PLR0917 - a behavior is made of all of these
         value=None if estimate is None else estimate.value,
         low=None if estimate is None else estimate.low,
         high=None if estimate is None else estimate.high,
-        bounds={name: getattr(item.bounds, name) for name in names if getattr(item.bounds, name) is not None},
+        bounds=_shown_bounds(item),
         decide=item.bounds.decide or "observed",
+        severity=item.bounds.severity or "error",
         verdict=verdict.verdict,
         reason=verdict.reason or ("" if estimate is None else estimate.reason),
         interval="" if estimate is None else estimate.interval,
@@ -142,6 +278,20 @@ def behavior_of(  # noqa: PLR0913, PLR0917 - a behavior is made of all of these
         file=file,
         family=family,
     )
+
+
+def _shown_bounds(item: Item) -> dict[str, float | str]:
+    names = ("max_gap", "gap_to", "max_gap_regression") if item.kind == "gap" else ("min", "max", "max_regression")
+    found = {name: getattr(item.bounds, name) for name in names}
+    return {
+        name: (_shown_tolerance(value) if isinstance(value, Tolerance) else value)
+        for name, value in found.items()
+        if value is not None
+    }
+
+
+def _shown_tolerance(tolerance: Tolerance) -> float | str:
+    return tolerance.by if not tolerance.relative and not tolerance.best else str(tolerance)
 
 
 def line_of(place: Place | None) -> tuple[int | None, str | None]:

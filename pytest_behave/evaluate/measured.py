@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -29,6 +29,7 @@ Share = Callable[[str, Callable[[], Predictions]], Predictions]
 Estimates = dict[tuple[str, str], "Estimate | BehaveError"]
 MOST_INSTANCES = 10
 MOST_CHARACTERS = 200
+CODED = ("binary", "multiclass")
 
 
 def alone(_key: str, compute: Callable[[], Predictions]) -> Predictions:
@@ -60,42 +61,24 @@ class Predictor:
 
 
 class Measured:
-    """Everything that can be measured of one model on one dataset."""
+    """Everything that can be measured of one model on one dataset; ``more`` are further columns for predicates."""
 
-    def __init__(self, prepared: Prepared, model: ModelSpec, predictor: Predictor | None = None) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        model: ModelSpec,
+        predictor: Predictor | None = None,
+        more: Mapping[str, pd.Series] | None = None,
+    ) -> None:
         if prepared.table is None:
             raise BehaveError(f"{prepared.suite.path}: measuring needs a `dataset`")
         self.prepared = prepared
         self.model = model
         self.table: Table = prepared.table
         predictor = predictor or Predictor(prepared, model)
-        predictions = predictor.predict("rows", self.table.frame, self.table.ids.tolist())
-        self.outcome = self._outcome(predictions)
+        self.predictions = predictor.predict("rows", self.table.frame, self.table.ids.tolist())
+        self.outcome = outcome_of(prepared, self.table, model, self.predictions, more or {})
         self.slices = self._slices()
-
-    def _outcome(self, predictions: Predictions) -> Outcome:
-        table, prediction = self.table, None
-        if predictions.prediction is not None:
-            series = predictions.prediction
-            if self.prepared.task == "text":
-                series = series.astype(object).fillna("")  # an empty transcript is an answer
-            check_complete(series, table.ids.tolist(), f"model {self.model.name!r}")
-            column = column_of(series)
-            prediction = column, canonical_text(column)
-        outcome = make_outcome(
-            task=self.prepared.task,
-            size=len(table),
-            target=self.prepared.target,
-            predictions=predictions,
-            prediction=prediction,
-            positive=table.spec.positive,
-            model=self.model,
-            column=lambda name: table.lookup(_name_of(name)),
-            condition=lambda expression: tuple(table.evaluator.truth(expression)),  # type: ignore[arg-type,return-value]
-            frame=table.full_frame,
-        )
-        table.add_outputs(_output_columns(outcome, predictions, self.prepared.target))
-        return outcome
 
     def _slices(self) -> list[Slice]:
         slices = list(self.prepared.slices)
@@ -148,9 +131,10 @@ class Measured:
             rows = worst_rows(chosen, self.outcome, slice_.mask, MOST_INSTANCES)
         except BehaveError:
             return ()
-        return tuple(self._instance(int(row)) for row in rows)
+        return tuple(self.instance(int(row)) for row in rows)
 
-    def _instance(self, row: int) -> Instance:
+    def instance(self, row: int, baseline: Outcome | None = None) -> Instance:
+        """Return an instance as reports show it, with what the baseline said of it."""
         table, spec = self.table, self.table.spec
         hidden = {*spec.id, spec.target}
         inputs = {
@@ -159,16 +143,31 @@ class Measured:
             if name not in hidden and not (isinstance(value, float) and np.isnan(value))
         }
         outcome = self.outcome
-        coded = outcome.task in ("binary", "multiclass")
         target = None if outcome.target is None else outcome.target[row]
-        output = None if outcome.predicted is None else outcome.predicted[row]
+        if target is not None:
+            target = outcome.classes[target] if outcome.task in CODED else shortened(target)
         return Instance(
             id=str(table.ids[row]),
-            target=None if target is None else outcome.classes[target] if coded else shortened(target),
-            output=None if output is None else outcome.classes[output] if coded else shortened(output),
-            score=float(outcome.score[row]) if outcome.score is not None and np.isfinite(outcome.score[row]) else None,
+            target=target,
+            output=_output_text(outcome, row),
+            score=_score(outcome, row),
             input=inputs,
+            baseline_output=None if baseline is None else _output_text(baseline, row),
+            baseline_score=None if baseline is None else _score(baseline, row),
         )
+
+
+def _output_text(outcome: Outcome, row: int) -> str | None:
+    if outcome.predicted is None:
+        return None
+    output = outcome.predicted[row]
+    return outcome.classes[output] if outcome.task in CODED else shortened(output)
+
+
+def _score(outcome: Outcome, row: int) -> float | None:
+    if outcome.score is None or not np.isfinite(outcome.score[row]):
+        return None
+    return float(outcome.score[row])
 
 
 class Tools:
@@ -209,9 +208,38 @@ class Tools:
         return pd.Series(column.values, dtype=object).where(~column.missing)
 
 
-def _output_columns(
+def outcome_of(
+    prepared: Prepared, table: Table, model: ModelSpec, predictions: Predictions, more: Mapping[str, pd.Series]
+) -> Outcome:
+    """Return targets and outputs as metrics see them, the outputs known to the table from now on."""
+    prediction = None
+    if predictions.prediction is not None:
+        series = predictions.prediction
+        if prepared.task == "text":
+            series = series.astype(object).fillna("")  # an empty transcript is an answer
+        check_complete(series, table.ids.tolist(), f"model {model.name!r}")
+        column = column_of(series)
+        prediction = column, canonical_text(column)
+    outcome = make_outcome(
+        task=prepared.task,
+        size=len(table),
+        target=prepared.target,
+        predictions=predictions,
+        prediction=prediction,
+        positive=table.spec.positive,
+        model=model,
+        column=lambda name: table.lookup(_name_of(name)),
+        condition=lambda expression: tuple(table.evaluator.truth(expression)),  # type: ignore[arg-type,return-value]
+        frame=table.full_frame,
+    )
+    table.add_outputs({**output_columns(outcome, predictions, prepared.target), **more})
+    return outcome
+
+
+def output_columns(
     outcome: Outcome, predictions: Predictions, target: tuple[Column, np.ndarray] | None
 ) -> dict[str, pd.Series]:
+    """Return what a model said as columns by the names that predicates use."""
     columns = dict(predictions.extra)
     if outcome.predicted is not None:
         columns["output"] = pd.Series(_outputs(outcome, predictions, target))

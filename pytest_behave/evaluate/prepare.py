@@ -65,6 +65,7 @@ class Prepared:
     references: References
     extensions: Extensions
     models: tuple[ModelSpec, ...]
+    baseline: ModelSpec | None = None
 
 
 def known_metric_names(extensions: Extensions, folder: Path) -> Callable[[str | None], frozenset[str]]:
@@ -102,7 +103,8 @@ class _Preparation:
         deferred = self._deferred(table)
         slices = self._slices(table, deferred)
         items = self._items(slices, deferred)
-        models = self._models()
+        models = tuple(self._model(spec) for spec in self.suite.models)
+        baseline = None if self.suite.baseline is None else self._model(self.suite.baseline)
         self._raise_if_problems()
         return Prepared(
             suite=self.suite,
@@ -116,6 +118,7 @@ class _Preparation:
             references=self.references,
             extensions=self.extensions,
             models=models,
+            baseline=baseline,
         )
 
     def _raise_if_problems(self) -> None:
@@ -183,14 +186,19 @@ class _Preparation:
             return spec
         return replace(spec, metric="python", function=mark.function, better=spec.better or mark.better)
 
-    def _models(self) -> tuple[ModelSpec, ...]:
+    def _model(self, spec: ModelSpec) -> ModelSpec:
         marked = marks_in(self.references.modules, "model")
-        return tuple(self._try(spec.place, partial(_model_of, spec, marked)) for spec in self.suite.models)
+        model: ModelSpec = self._try(spec.place, partial(_model_of, spec, marked))
+        return model
 
     @property
     def _open_ended(self) -> bool:
         """Whether the model may return columns that nobody declared."""
-        return any(spec.kind in ("python", "plugin") for spec in self.suite.models)
+        return any(spec.kind in ("python", "plugin") for spec in self._declared_models)
+
+    @property
+    def _declared_models(self) -> tuple[ModelSpec, ...]:
+        return self.suite.models if self.suite.baseline is None else (*self.suite.models, self.suite.baseline)
 
     def _check_names(self, table: Table | None) -> None:
         """Find wrong names also where nothing uses the metadata, metric or model yet."""
@@ -202,7 +210,9 @@ class _Preparation:
             problem = "" if expression is None else table.unknown_names(expression, open_ended=self._open_ended)
             if problem:
                 self.problems.append(f"{place}: {name}: {problem}")
-        for model in self.suite.models:
+        if table.spec.cluster is not None:
+            self._try(table.spec.place, lambda: _check_cluster(table))
+        for model in self._declared_models:
             column = Name(model.location, quoted=True)
             problem = table.unknown_names(column, open_ended=False) if model.kind == "column" else ""
             if problem:
@@ -229,16 +239,18 @@ class _Preparation:
         merged: dict[tuple[str, str], Bounds] = {}
         gaps: dict[tuple[str, str], Bounds] = {}
         kinds: dict[tuple[str, str], str] = {}
+        families = {spec.name for spec in deferred if spec.by}
         for expectation in sorted(self.suite.expectations, key=lambda item: self._rank(item.slice)):
             targets = self._targets(expectation.slice, slices, deferred, expectation.bounds.place)
             bounds = expectation.bounds
             for name in targets:
                 key = (name, expectation.metric)
-                kinds[key] = "family" if name in {spec.name for spec in deferred if spec.by} else "behavior"
-                if bounds.min is not None or bounds.max is not None or kinds[key] == "family" or key in merged:
+                kinds[key] = "family" if name in families else "behavior"
+                if bounds.limits_a_value or kinds[key] == "family" or key in merged:
                     merged[key] = _overlaid(merged.get(key), bounds)
-            if bounds.max_gap is not None and expectation.slice not in {spec.name for spec in deferred}:
-                gaps[expectation.slice, expectation.metric] = bounds
+            if bounds.limits_a_gap and expectation.slice not in families:
+                around = targets if expectation.slice == "*" else [expectation.slice]
+                gaps |= {(name, expectation.metric): bounds for name in around}
         items = [Item(name, metric, bounds, kinds[name, metric]) for (name, metric), bounds in merged.items()]
         items += [Item(name, metric, bounds, "gap") for (name, metric), bounds in gaps.items()]
         order = {name: index for index, name in enumerate([OVERALL, *self._order(slices, deferred)])}
@@ -284,9 +296,21 @@ def _overlaid(below: Bounds | None, above: Bounds) -> Bounds:
         above,
         min=below.min if above.min is None else above.min,
         max=below.max if above.max is None else above.max,
+        max_regression=above.max_regression or below.max_regression,
         decide=above.decide or below.decide,
+        severity=above.severity or below.severity,
         known_failure=above.known_failure or below.known_failure,
     )
+
+
+def _check_cluster(table: Table) -> None:
+    name = str(table.spec.cluster)
+    problem = table.unknown_names(Name(name, quoted=True), open_ended=False)
+    if problem:
+        raise BehaveError(f"dataset.cluster: {problem}")
+    clusters = table.clusters()
+    if clusters is not None and len(np.unique(clusters)) < 2:  # noqa: PLR2004 - one cluster has no spread
+        raise BehaveError(f"dataset.cluster: {name!r} has one value only, so there is nothing to tell chance from")
 
 
 def _metadata_of(mark: Mark) -> MetadataSpec:

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TextIO
 
 from pytest_behave.errors import BehaveError, did_you_mean
+from pytest_behave.evaluate.baseline import Against, against_model, against_stored, predictions_to_store
 from pytest_behave.evaluate.golden import result_of, run_cases, tag_behaviors, tag_items, with_counted
 from pytest_behave.evaluate.judged import Judged, behavior_of
 from pytest_behave.evaluate.measured import Measured, Predictor, Share, alone
 from pytest_behave.evaluate.prepare import Prepared
-from pytest_behave.records import ModelSpec, SuiteRun, Verdict
+from pytest_behave.records import Behavior, ModelSpec, SuiteRun, Verdict
 
 
-def run_suite(
+def run_suite(  # noqa: PLR0913 - what a run may be told
     prepared: Prepared,
     *,
     model: str | None = None,
+    ref: str | None = None,
     share: Share = alone,
+    keep: Callable[[bytes], object] | None = None,
     today: str | None = None,
     terminal: TextIO | None = None,
 ) -> SuiteRun:
     """Run a model over a prepared suite and return everything measured and judged.
 
-    ``model`` picks one of several by name (default: the last declared), ``share`` lets processes share predictions,
+    ``model`` picks one of several by name (default: the last declared), ``ref`` the git commit whose baseline is compared
+    with (default: the working tree's), ``share`` lets processes share predictions, ``keep`` gets the file
+    of outputs that accepting the run would store,
     ``today`` (ISO date) decides about known failures, ``terminal`` is where long work shows its progress. Never raises for what the model does: its failure is the
     verdict ``error`` of every behavior and case.
     """
@@ -35,20 +41,52 @@ def run_suite(
     except BehaveError as error:
         return _failed(prepared, chosen, "", str(error))
     try:
-        measured = Measured(prepared, chosen, predictor) if prepared.table is not None else None
-        judged = Judged(measured, today) if measured is not None else None
+        against = _against(prepared, ref, share, terminal)
+        more = {} if against is None else against.columns
+        measured = Measured(prepared, chosen, predictor, more) if prepared.table is not None else None
+        judged = Judged(measured, today, against, terminal) if measured is not None else None
         behaviors = judged.behaviors() if judged is not None else []
     except BehaveError as error:
         return _failed(prepared, chosen, predictor.fingerprint, str(error))
     cases = run_cases(prepared, chosen, predictor)
-    observed = judged.observed({(item.slice, item.metric) for item in behaviors}) if judged is not None else []
-    return replace(
+    behaviors += tag_behaviors(prepared, cases, today)
+    run = replace(
         _empty_run(prepared, chosen, predictor.fingerprint),
-        notes=tuple(measured.notes()) if measured is not None else (),
-        behaviors=(*behaviors, *tag_behaviors(prepared, cases, today)),
-        observed=tuple(observed),
+        behaviors=tuple(behaviors),
         cases=tuple(with_counted(prepared, cases)),
     )
+    if judged is None or measured is None:
+        return run
+    if keep is not None:
+        keep(predictions_to_store(measured, predictor.fingerprint))
+    return replace(
+        run,
+        notes=(*measured.notes(), *(against.notes if against else ()), *_orphan_notes(judged, behaviors)),
+        baseline=None if against is None else replace(against.use, tests=judged.tests),
+        observed=tuple(judged.observed({(item.slice, item.metric) for item in behaviors})),
+        flips=judged.flips(),
+    )
+
+
+def _against(prepared: Prepared, ref: str | None, share: Share, terminal: TextIO | None) -> Against | None:
+    """Return what to compare with, its outputs made before the candidate's are known."""
+    if prepared.table is None:
+        return None
+    table = prepared.table.fork()
+    if prepared.baseline is not None:
+        return against_model(
+            prepared, table, prepared.baseline, Predictor(prepared, prepared.baseline, share, terminal)
+        )
+    return against_stored(prepared, table, ref)
+
+
+def _orphan_notes(judged: Judged, behaviors: Sequence[Behavior]) -> list[str]:
+    orphans = judged.orphans(behaviors)
+    if not orphans:
+        return []
+    name, metric = orphans[0]
+    said = f"the baseline has {len(orphans)} entries that the suite no longer declares ({name} {metric}, ...)"
+    return [f"{said}: remove them with --behave-baseline=prune"]
 
 
 def pick_model(prepared: Prepared, name: str | None) -> ModelSpec:

@@ -55,11 +55,15 @@ def _says_negative(outcome: Outcome) -> np.ndarray:
     return _predicted(outcome) == 1 - outcome.positive
 
 
-class _BinaryF1:
+class BinaryF1:
     """F1 of the positive class, which the positive code of an outcome picks."""
 
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
         """Return Wilson intervals of the Jaccard index, mapped."""
+        return self.function(outcome).estimates(outcome, masks)
+
+    def function(self, outcome: Outcome) -> CellFunction:
+        """Return F1 as a function of counts."""
         index = outcome.positive
 
         def counts_of(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -71,13 +75,12 @@ class _BinaryF1:
             with np.errstate(invalid="ignore", divide="ignore"):
                 return np.asarray(2 * hits / (2 * hits + errors))
 
-        statistic = CellFunction(
+        return CellFunction(
             value,
             "no positives, neither in the target nor in the output",
             closed=lambda counts: intervals.jaccard_f1(*counts_of(counts)),
             interval="wilson on the Jaccard index",
         )
-        return statistic.estimates(outcome, masks)
 
 
 # --- probabilities ------------------------------------------------------------------------------------------------
@@ -249,7 +252,7 @@ METRICS = (
         name="f1",
         better="higher",
         tasks=("binary",),
-        statistic=always(_BinaryF1()),
+        statistic=always(BinaryF1()),
         definition="2 TP / (2 TP + FP + FN)",
         undefined="no positives, neither in the target nor in the output",
         source=SKLEARN,

@@ -73,19 +73,30 @@ class Custom:
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
         """Return t intervals for values per row, a percentile bootstrap of rows for a number."""
         frame = outcome.frame()
+        values = self.values(frame)
+        if values is not None:
+            present = ~np.isnan(values)
+            if np.isin(values[present], (0, 1)).all():  # yes or no per row: a proportion, whose interval ends at 1
+                return Proportion(lambda _outcome: (values == 1, present)).estimates(outcome, masks)
+            return Mean(lambda _outcome: values).estimates(outcome, masks)
+        return [self._estimate(frame, masks.rows(index)) for index in range(len(masks))]
+
+    def values(self, frame: pd.DataFrame) -> np.ndarray | None:
+        """Return one number per row, or None if the function gives one number for all."""
         whole = self._call(frame)
         if np.ndim(whole) == 1 and not isinstance(whole, dict):
             values = self._numbers(whole)
             if len(values) != len(frame):
                 raise MetricError(f"metric {self.name!r} returned {len(values)} values for {len(frame)} rows")
-            present = ~np.isnan(values)
-            if np.isin(values[present], (0, 1)).all():  # yes or no per row: a proportion, whose interval ends at 1
-                return Proportion(lambda _outcome: (values == 1, present)).estimates(outcome, masks)
-            return Mean(lambda _outcome: values).estimates(outcome, masks)
+            return values
         if np.ndim(whole) > 1:
             raise MetricError(f"metric {self.name!r} returned an array of {np.ndim(whole)} dimensions")
         self._numbers(whole)
-        return [self._estimate(frame, masks.rows(index)) for index in range(len(masks))]
+        return None
+
+    def number(self, frame: pd.DataFrame, rows: np.ndarray) -> float:
+        """Return what the function says of some rows, which may repeat."""
+        return float(self._numbers(self._call(frame.iloc[rows].reset_index(drop=True))))
 
     def _numbers(self, returned: Any) -> np.ndarray:
         try:
@@ -107,13 +118,10 @@ class Custom:
         if len(rows) == 0:
             return Estimate(None, None, None, 0, "the slice has no instance")
 
-        def value(chosen: np.ndarray) -> float:
-            return float(self._numbers(self._call(frame.iloc[chosen].reset_index(drop=True))))
-
-        measured = value(rows)
+        measured = self.number(frame, rows)
         if not np.isfinite(measured):
             return Estimate(None, None, None, len(rows), f"metric {self.name!r} is undefined on the slice")
-        low, high = bootstrap_rows(value, rows, RESAMPLES_OF_CALLABLES)
+        low, high = bootstrap_rows(lambda chosen: self.number(frame, chosen), rows, RESAMPLES_OF_CALLABLES)
         if np.isnan(low):
             return Estimate(measured, None, None, len(rows), "most resamples leave the metric undefined")
         return Estimate(measured, low, high, len(rows), interval="bootstrap of rows")

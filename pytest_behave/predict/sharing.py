@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -14,11 +13,6 @@ import pandas as pd
 
 from pytest_behave.errors import ModelError
 from pytest_behave.records import Predictions
-
-
-def file_key(*parts: str) -> str:
-    """Return a name for a file from what its content depends on."""
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def shared(folder: Path, key: str, compute: Callable[[], Predictions]) -> Predictions:

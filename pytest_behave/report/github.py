@@ -2,32 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from pytest_behave.records import Run
-from pytest_behave.report.lines import behavior_sentence, case_sentence, failing, failing_cases
+from pytest_behave.records import Behavior, CaseResult, Run, SuiteRun
+from pytest_behave.report.lines import (
+    behavior_sentence,
+    broken,
+    case_sentence,
+    failing,
+    failing_cases,
+    fails,
+    suspects,
+)
 
-MOST_ANNOTATIONS = 10  # GitHub shows ten errors per step
+MOST_ANNOTATIONS = 10  # GitHub shows ten errors and ten warnings per step
 SUMMARY_LIMIT = 900 * 1024  # the limit is 1 MiB, beyond which the whole summary is dropped
 
 
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """A sentence at a line of a file."""
+
+    file: str
+    line: int
+    title: str
+    sentence: str
+
+
 def workflow_commands(run: Run) -> Iterator[str]:
-    """Yield workflow commands, one per failing behavior or case, the last saying how many more there are."""
-    found = [
-        (item.file or suite.path, item.line or 1, f"{item.slice} {item.metric}", behavior_sentence(suite.suite, item))
-        for suite in run.suites
-        for item in failing(suite)
-    ]
-    found += [
-        (case.file or suite.path, case.line or 1, f"case {case.id}", case_sentence(suite.suite, case))
-        for suite in run.suites
-        for case in failing_cases(suite)
-    ]
+    """Yield workflow commands: an error per failing behavior or case, a warning per suspect or lenient one.
+
+    The last of each kind says how many more there are.
+    """
+    errors = [_of_behavior(suite, item) for suite in run.suites for item in failing(suite)]
+    errors += [_of_case(suite, case) for suite in run.suites for case in failing_cases(suite)]
+    yield from _commands("error", errors, "fail")
+    warnings = [_of_behavior(suite, item) for suite in run.suites for item in _only_warned(suite)]
+    yield from _commands("warning", warnings, "warn")
+
+
+def _only_warned(suite: SuiteRun) -> Iterable[Behavior]:
+    return [item for item in broken(suite) if not fails(item, strict=suite.strict)] + suspects(suite)
+
+
+def _of_behavior(suite: SuiteRun, item: Behavior) -> Annotation:
+    sentence = behavior_sentence(suite.suite, item)
+    return Annotation(item.file or suite.path, item.line or 1, f"{item.slice} {item.metric}", sentence)
+
+
+def _of_case(suite: SuiteRun, case: CaseResult) -> Annotation:
+    return Annotation(case.file or suite.path, case.line or 1, f"case {case.id}", case_sentence(suite.suite, case))
+
+
+def _commands(kind: str, found: Sequence[Annotation], verb: str) -> Iterator[str]:
     shown = found if len(found) <= MOST_ANNOTATIONS else found[: MOST_ANNOTATIONS - 1]
-    for file, line, title, sentence in shown:
-        yield f"::error file={_property(file)},line={line},title={_property(title)}::{_data(sentence)}"
+    for item in shown:
+        place = f"file={_property(item.file)},line={item.line},title={_property(item.title)}"
+        yield f"::{kind} {place}::{_data(item.sentence)}"
     if len(found) > len(shown):
-        yield f"::error title=pytest-behave::{len(found) - len(shown)} more behaviors fail; see the step summary"
+        yield f"::{kind} title=pytest-behave::{len(found) - len(shown)} more behaviors {verb}; see the step summary"
 
 
 def _data(text: str) -> str:

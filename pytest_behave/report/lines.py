@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 
 from pytest_behave.records import Behavior, CaseResult, Instance, Run, SuiteRun
 
-ORDER = ("error", "violated", "undecided", "known-failure", "holds")
-FAILING = ("error", "violated")
+ORDER = ("error", "regressed", "violated", "no-baseline", "suspect", "undecided", "known-failure", "holds")
+FAILING = ("error", "regressed", "violated", "no-baseline")
+UNSURE = ("suspect", "undecided")  # which fail strict runs
 MOST_CHARACTERS = 70
 
 
@@ -33,7 +34,9 @@ def interval(behavior: Behavior) -> str:
 
 def bounds(behavior: Behavior) -> str:
     """Return the bounds in words: ``min 0.7, max 0.9 (proven)``."""
-    text = ", ".join(f"{name} {value:g}" for name, value in behavior.bounds.items())
+    text = ", ".join(
+        f"{name} {value if isinstance(value, str) else format(value, 'g')}" for name, value in behavior.bounds.items()
+    )
     return text if behavior.decide == "observed" else f"{text} ({behavior.decide})"
 
 
@@ -43,6 +46,16 @@ def printable(text: object) -> str:
     return "".join(
         character if unicodedata.category(character)[0] != "C" else f"\\x{ord(character):02x}" for character in flat
     )
+
+
+def guarded(line: str) -> str:
+    """Return a line of output that GitHub does not take for a command, whatever data it holds.
+
+    Its runner reads ``::name::`` after any white space, and ``##[name]`` anywhere (actions/runner, ActionCommand.cs).
+    """
+    start = line.lstrip()
+    plain = line[: len(line) - len(start)] + f": {start[2:]}" if start.startswith("::") else line
+    return plain.replace("##[", "# [")
 
 
 def clipped(text: object, width: int = MOST_CHARACTERS) -> str:
@@ -56,12 +69,12 @@ def behavior_sentence(suite: str, behavior: Behavior) -> str:
     size = f"{behavior.size} rows" if behavior.n == behavior.size else f"{behavior.size} rows, n {behavior.n}"
     where = f"{suite}: {behavior.slice} ({size}): {behavior.metric}"
     span = f", 95% {interval(behavior)}" if interval(behavior) else ""
-    return printable(f"{where}: {behavior.verdict}: {behavior.reason}{span}")
+    return guarded(printable(f"{where}: {behavior.verdict}: {behavior.reason}{span}"))
 
 
 def case_sentence(suite: str, case: CaseResult) -> str:
     """Return one line that says which checks a case failed."""
-    return printable(f"{suite}: case {case.id}: {case.verdict}: {case.reason}")
+    return guarded(printable(f"{suite}: case {case.id}: {case.verdict}: {case.reason}"))
 
 
 def case_section(case: CaseResult) -> str:
@@ -73,36 +86,48 @@ def case_section(case: CaseResult) -> str:
 
 
 def instance_section(instances: Sequence[Instance]) -> str:
-    """Return a line per instance: id, target, output, score, and the start of its input."""
+    """Return a line per instance: id, target, output, score, what they were, and the start of its input."""
     return "\n".join(instance_line(instance) for instance in instances)
 
 
 def instance_line(instance: Instance) -> str:
     """Return one instance on one line."""
-    said = [
-        f"{name} {clipped(text)}"
-        for name, text in (("target", instance.target), ("output", instance.output))
-        if text is not None
-    ]
-    score = "" if instance.score is None else f"(score {figure(instance.score)})"
+    output, score = instance.output, instance.score
+    target = "" if instance.target is None else f"target {clipped(instance.target)}"
+    words = "" if output is None else f"output {clipped(output)}{_was(output, instance.baseline_output)}"
+    is_flip = instance.baseline_output not in (None, output)  # then the score that it had matters less than the input
+    was_score = None if is_flip or instance.baseline_score is None else figure(instance.baseline_score)
+    scored = "" if score is None else f"(score {figure(score)}{_was(figure(score), was_score, ', was {}')})"
     inputs = "; ".join(f"{name} {clipped(value)}" for name, value in list(instance.input.items())[:4])
-    start = " ".join(part for part in (f"{printable(instance.id)}:", ", ".join(said), score) if part)
-    return f"{start}  {inputs}" if inputs else start
+    said = ", ".join(part for part in (target, words) if part)
+    start = " ".join(part for part in (f"{printable(instance.id)}:", said, scored) if part)
+    return guarded(f"{start}  {inputs}" if inputs else start)
+
+
+def _was(now: str, before: str | None, words: str = " (was {})") -> str:
+    return "" if before is None or before == now else words.format(clipped(before))
 
 
 def worst_first(behaviors: Iterable[Behavior]) -> list[Behavior]:
     """Sort by verdict, then by how far the value is beyond its bound, then by name."""
-    return sorted(
-        behaviors, key=lambda item: (ORDER.index(item.verdict or "holds"), -excess(item), item.slice, item.metric)
-    )
+    return sorted(behaviors, key=badness)
+
+
+def badness(behavior: Behavior) -> tuple[int, bool, float, str, str]:
+    """Return what reports sort by, the worst first; what only warns comes after what fails for the same reason."""
+    place = ORDER.index(behavior.verdict or "holds")
+    return place, behavior.severity == "warning", -excess(behavior), behavior.slice, behavior.metric
 
 
 def excess(behavior: Behavior) -> float:
-    """Return how far the value lies beyond its bounds; 0 if it does not."""
+    """Return how far the value lies beyond its bounds, or its loss beyond the tolerance; 0 if it does not."""
+    if behavior.verdict in ("regressed", "suspect") and behavior.baseline and behavior.baseline.change is not None:
+        loss = -behavior.baseline.change if behavior.better == "higher" else behavior.baseline.change
+        return max(loss - (behavior.baseline.tolerance or 0.0), 0.0)
     if behavior.value is None:
         return 0.0
-    low = behavior.bounds.get("min", behavior.value)
-    high = min(behavior.bounds.get("max", behavior.value), behavior.bounds.get("max_gap", behavior.value))
+    low, *highs = (float(behavior.bounds.get(name, behavior.value)) for name in ("min", "max", "max_gap"))
+    high = min(highs)
     return max(low - behavior.value, behavior.value - high, 0.0)
 
 
@@ -113,12 +138,28 @@ def verdicts(suite: SuiteRun) -> list[str]:
 
 
 def count_line(run: Run) -> str:
-    """Return one line: how many behaviors and cases have which verdict, in how many suites."""
+    """Return one line: how many behaviors and cases have which verdict, in how many suites, and how many improved."""
     found = [verdict for suite in run.suites for verdict in verdicts(suite)]
     counts = {verdict: found.count(verdict) for verdict in ORDER}
     parts = [f"{count} {_counted(verdict, count)}" for verdict, count in reversed(counts.items()) if count]
     suites = f"{len(run.suites)} suite{'s' * (len(run.suites) != 1)}"
-    return f"{', '.join(parts) or 'nothing measured'} in {suites}"
+    better = sum(improved(behavior) for suite in run.suites for behavior in suite.behaviors)
+    return f"{', '.join(parts) or 'nothing measured'} in {suites}" + f", {better} improved" * bool(better)
+
+
+def improved(behavior: Behavior) -> bool:
+    """Tell whether a behavior got better than the baseline, instance by instance, and not by chance."""
+    change = behavior.baseline
+    return change is not None and change.paired and direction(behavior) > 0
+
+
+def direction(behavior: Behavior) -> int:
+    """Return 1 if a behavior got better and -1 if it got worse, as far as the interval of its change tells; else 0."""
+    change = behavior.baseline
+    if change is None or change.low is None or change.high is None:
+        return 0
+    up = (change.low > 0) - (change.high < 0)
+    return up if behavior.better == "higher" else -up
 
 
 def _counted(verdict: str, count: int) -> str:
@@ -131,10 +172,30 @@ def _counted(verdict: str, count: int) -> str:
     return one if count == 1 else many
 
 
+def fails(behavior: Behavior, *, strict: bool) -> bool:
+    """Tell whether a behavior fails the build."""
+    return behavior.severity == "error" and behavior.verdict in (FAILING + UNSURE if strict else FAILING)
+
+
 def failing(suite: SuiteRun) -> list[Behavior]:
     """Return the behaviors of a suite that fail the build, worst first."""
-    verdicts_that_fail = (*FAILING, "undecided") if suite.strict else FAILING
-    return worst_first(behavior for behavior in suite.behaviors if behavior.verdict in verdicts_that_fail)
+    return worst_first(behavior for behavior in suite.behaviors if fails(behavior, strict=suite.strict))
+
+
+def broken(suite: SuiteRun) -> list[Behavior]:
+    """Return the behaviors that fail the build, and those that would if they were not of severity warning."""
+    return worst_first(
+        behavior for behavior in suite.behaviors if behavior.verdict in FAILING or fails(behavior, strict=suite.strict)
+    )
+
+
+def suspects(suite: SuiteRun) -> list[Behavior]:
+    """Return the behaviors that are worse within noise and do not fail the build, worst first."""
+    return worst_first(
+        behavior
+        for behavior in suite.behaviors
+        if behavior.verdict == "suspect" and not fails(behavior, strict=suite.strict)
+    )
 
 
 def failing_cases(suite: SuiteRun) -> list[CaseResult]:

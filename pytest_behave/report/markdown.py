@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
-import html
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from pytest_behave.records import Behavior, Instance, Run, SuiteRun
-from pytest_behave.report.lines import (
-    bounds,
-    clipped,
-    count_line,
-    failing,
-    failing_cases,
-    figure,
-    interval,
-    printable,
-    worst_first,
+from pytest_behave.records import Accepted, Behavior, Instance, Run, SuiteRun
+from pytest_behave.report.changes import (
+    ARROW,
+    baseline_line,
+    change_and_interval,
+    flip_counts,
+    flipped,
+    flips_by_id,
+    unpaired_notes,
+    values,
+    verdict_words,
 )
+from pytest_behave.report.groups import Groups, grouped
+from pytest_behave.report.lines import bounds, clipped, count_line, failing, failing_cases, figure, interval
+from pytest_behave.report.pieces import (
+    MOST_CHARACTERS,
+    cell,
+    chunked,
+    cut,
+    escaped,
+    folded,
+    header,
+    in_html,
+    row,
+    titled,
+)
+from pytest_behave.report.stories import Story, also_names, stories
+
+__all__ = ["COMMENT_LIMIT", "MARKER", "escaped", "markdown"]
 
 MARKER = "<!-- pytest-behave -->"
 COMMENT_LIMIT = 65_536
-SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~$-])")
-NUMBERED = re.compile(r"^(\d+)\.(?=\s|$)")  # would start a list
-# GitHub looks for mentions, references and addresses in what it rendered, where an entity or a backslash is gone
-# (github/cmark-gfm#181, openjdk/skara#1548); an empty comment keeps them apart
-LIVE = re.compile(r"@|#(?=\d)|\bGH\\?-(?=\d)|\bwww(?=\.)|:(?=//)", re.IGNORECASE)
-MOST_CHARACTERS = 300  # of a cell: one long reason must not push the others out of the comment
-ROWS_OF_A_SECTION = 50
-CHARACTERS_OF_A_SECTION = 10_000
+MOST_IMPROVED = 20  # in sight; the rest is folded
+ABSOLUTE = ("slice (rows)", "metric", "value [95 %]", "bound", "verdict")
+COMPARED = ("slice (rows)", "metric", f"before{ARROW}after", "change [95 %]", "broken / fixed", "verdict")
+
+INSTANCE = ("id", "target", "output", "score", "input")
+FLIPPED = ("id", "target", "before", "after", "score", "input")
 
 
 def markdown(run: Run, limit: int = COMMENT_LIMIT) -> str:
@@ -36,106 +49,147 @@ def markdown(run: Run, limit: int = COMMENT_LIMIT) -> str:
     broken = any(failing(suite) or failing_cases(suite) for suite in run.suites)
     sign = "❌" if broken else "✅" if run.suites else "⚠️"  # a run that was broken off must not look green
     head = f"{MARKER}\n## {sign} Behaviors: {count_line(run)}\n"
-    sections = [section for suite in sorted(run.suites, key=_worst) for section in _sections(suite)]
-    return _cut(head, sections, limit)
-
-
-def escaped(text: object) -> str:
-    """Return text from data so that Markdown and HTML show it as it is, and nobody is mentioned by it."""
-    plain = SPECIAL.sub(r"\\\1", html.escape(printable(text), quote=False))
-    return LIVE.sub(r"\g<0><!-- -->", NUMBERED.sub(r"\1\\.", plain))
-
-
-def _in_html(text: object) -> str:
-    """Return text from data for a line of HTML, in which Markdown's backslashes would be seen."""
-    return LIVE.sub(r"\g<0><!-- -->", html.escape(printable(text), quote=False))
-
-
-def _cell(text: object) -> str:
-    return escaped(clipped(text, MOST_CHARACTERS))
+    return cut(head, [section for suite in sorted(run.suites, key=_worst) for section in _sections(suite)], limit)
 
 
 def _worst(suite: SuiteRun) -> tuple[bool, str]:
     return (not (failing(suite) or failing_cases(suite)), suite.suite)
 
 
-def _cut(head: str, sections: Sequence[str], limit: int) -> str:
-    text = head
-    for left, section in zip(range(len(sections), 0, -1), sections, strict=True):
-        following = f"{text}\n{section}"
-        closing = f"\n{left} more sections are in the JSON report.\n"
-        if len((following if left == 1 else following + closing).encode()) > limit:
-            text += closing
-            break
-        text = following
-    return text if len(text.encode()) <= limit else ""
-
-
 def _sections(suite: SuiteRun) -> Iterator[str]:
-    broken, cases = failing(suite), failing_cases(suite)
-    owner = f" · {_cell(suite.owner)}" if suite.owner else ""
-    title = f"### {_cell(suite.suite)} ({suite.rows:,} rows · model {_cell(suite.model)}{owner})"
-    notes = "".join(f"\n> {_cell(note)}\n" for note in suite.notes)
-    yield f"{title}\n{notes}"
-    yield from _tables(broken)
-    if cases:
-        rows = [f"| {_cell(case.id)} | {_cell(case.output)} | {_cell(case.reason)} |" for case in cases]
-        yield from _chunked("| case | output | failed |\n|---|---|---|", rows)
-    for behavior in broken:
-        if behavior.instances:
-            yield _details(behavior)
-    undecided = [behavior for behavior in suite.behaviors if behavior.verdict == "undecided"]
-    known = [behavior for behavior in suite.behaviors if behavior.verdict == "known-failure"]
-    holding = [behavior for behavior in suite.behaviors if behavior.verdict == "holds"]
-    for name, behaviors in (("undecided", undecided), ("known failures", known), ("holding", holding)):
-        yield from _folded(f"{len(behaviors)} {name}", worst_first(behaviors))
+    owner = f" · {cell(suite.owner)}" if suite.owner else ""
+    title = f"### {cell(suite.suite)} ({suite.rows:,} rows · model {cell(suite.model)}{owner})"
+    against = f"\n{cell(baseline_line(suite, suite.baseline))}\n" if suite.baseline is not None else ""
+    notes = "".join(f"\n> {cell(note)}\n" for note in (*suite.notes, *unpaired_notes(suite)))
+    yield f"{title}\n{against}{notes}"
+    found = grouped(suite)
+    if found.is_compared:
+        yield from _compared(suite, found)
+    else:
+        yield from _absolute(suite, found)
 
 
-def _row(behavior: Behavior) -> str:
-    between = f" ({_cell(behavior.between[0])} to {_cell(behavior.between[1])})" if behavior.between else ""
-    cells = (
-        f"{_cell(behavior.slice)} ({behavior.size:,})",
-        f"{_cell(behavior.metric)}{between}",
-        f"{figure(behavior.value)} {interval(behavior)}",
-        bounds(behavior),
-        f"**{behavior.verdict}**" + (f": {_cell(behavior.reason)}" if behavior.reason else ""),
+def _absolute(suite: SuiteRun, found: Groups) -> Iterator[str]:
+    yield from chunked(ABSOLUTE, [_absolute_row(behavior) for behavior in found.broken])
+    yield from _cases(suite)
+    for behavior in found.broken:
+        yield from _evidence(behavior, behavior.instances)
+    for name, behaviors in (
+        ("undecided", found.undecided),
+        ("known failures", found.known),
+        ("holding", found.unchanged),
+    ):
+        rows = [_absolute_row(behavior) for behavior in behaviors]
+        yield from folded(f"{len(behaviors)} {name}", chunked(ABSOLUTE, rows))
+
+
+def _compared(suite: SuiteRun, found: Groups) -> Iterator[str]:
+    broken, suspects = _told(found.broken, found.suspects)
+    yield from _table(broken)
+    yield from _cases(suite)
+    yield from titled(f"**{len(found.suspects)} suspect**: worse, but within noise", _table(suspects))
+    yield from titled(f"**{len(found.worse)} worse**, as far as values alone tell", _table(map(Story, found.worse)))
+    yield from _accepted(suite.baseline.accepted if suite.baseline is not None else ())
+    in_sight, more = found.improved[:MOST_IMPROVED], found.improved[MOST_IMPROVED:]
+    yield from titled(f"**{len(found.improved)} improved**", _table(map(Story, in_sight)))
+    flips = flips_by_id(suite)
+    for story in (*broken, *suspects):
+        yield from _evidence(story.behavior, flipped(story.behavior, flips))
+    also = [behavior for story in (*broken, *suspects) for behavior in story.also]
+    for name, behaviors in (
+        (f"{len(also)} overlapping slices that tell the same story", also),
+        (f"{len(more)} more improved", more),
+        (f"{len(found.undecided)} undecided", found.undecided),
+        (f"{len(found.known)} known failures", found.known),
+        (f"{len(found.unchanged)} unchanged", found.unchanged),
+    ):
+        yield from folded(name, _table(map(Story, behaviors)))
+
+
+def _told(broken: Sequence[Behavior], suspects: Sequence[Behavior]) -> tuple[list[Story], list[Story]]:
+    """Return the stories of what broke and of what is suspect; these may be folded under those."""
+    fails = set(map(id, broken))
+    told = stories([*broken, *suspects])
+    return [item for item in told if id(item.behavior) in fails], [
+        item for item in told if id(item.behavior) not in fails
+    ]
+
+
+def _table(told: Iterable[Story]) -> Iterator[str]:
+    yield from chunked(COMPARED, [_compared_row(story) for story in told])
+
+
+def _absolute_row(behavior: Behavior) -> str:
+    value = f"{figure(behavior.value)} {interval(behavior)}"
+    return row(*_names(behavior), value, cell(bounds(behavior)), _verdict(behavior))
+
+
+def _compared_row(story: Story) -> str:
+    behavior = story.behavior
+    counts = flip_counts(behavior.baseline).replace(" broken, ", " / ").removesuffix(" fixed") or "-"
+    also = f"; also: {cell(also_names(story))}" if story.also else ""
+    change = change_and_interval(behavior.baseline)
+    return row(*_names(behavior), values(behavior), change, counts, _verdict(behavior) + also)
+
+
+def _names(behavior: Behavior) -> tuple[str, str]:
+    between = f" ({cell(behavior.between[0])} to {cell(behavior.between[1])})" if behavior.between else ""
+    return f"{cell(behavior.slice)} ({behavior.size:,})", f"{cell(behavior.metric)}{between}"
+
+
+def _verdict(behavior: Behavior) -> str:
+    return f"**{verdict_words(behavior)}**" + (f": {cell(behavior.reason)}" if behavior.reason else "")
+
+
+def _cases(suite: SuiteRun) -> Iterator[str]:
+    cases = failing_cases(suite)
+    yield from chunked(
+        ("case", "output", "failed"), [row(cell(case.id), cell(case.output), cell(case.reason)) for case in cases]
     )
-    return f"| {' | '.join(cells)} |"
 
 
-HEADER = "| slice (rows) | metric | value [95 %] | bound | verdict |\n|---|---|---|---|---|"
+def _accepted(entries: Sequence[Accepted]) -> Iterator[str]:
+    rows = [
+        row(
+            cell(entry.slice),
+            cell(entry.metric),
+            f"{figure(entry.before)}{ARROW}{figure(entry.after)}",
+            cell(entry.reason),
+        )
+        for entry in entries
+    ]
+    yield from titled("#### Accepted in this change", chunked(("slice", "metric", f"old{ARROW}new", "reason"), rows))
 
 
-def _tables(behaviors: Sequence[Behavior]) -> Iterator[str]:
-    yield from _chunked(HEADER, [_row(behavior) for behavior in behaviors])
-
-
-def _chunked(header: str, rows: Sequence[str]) -> Iterator[str]:
-    chunk: list[str] = []
-    for row in rows:
-        if len(chunk) == ROWS_OF_A_SECTION or sum(map(len, chunk)) + len(row) > CHARACTERS_OF_A_SECTION:
-            yield "\n".join([header, *chunk]) + "\n"
-            chunk = []
-        chunk.append(row)
-    if chunk:
-        yield "\n".join([header, *chunk]) + "\n"
-
-
-def _folded(title: str, behaviors: Sequence[Behavior]) -> Iterator[str]:
-    for number, table in enumerate(_tables(behaviors)):
-        more = "" if number == 0 else " (continued)"
-        yield f"<details><summary>{title}{more}</summary>\n\n{table}\n</details>\n"
-
-
-def _details(behavior: Behavior) -> str:
-    name = _in_html(clipped(f"{behavior.slice} {behavior.metric}", MOST_CHARACTERS))
-    title = f"{name}: {len(behavior.instances)} instances"
-    rows = [_instance_row(instance) for instance in behavior.instances]
-    table = "\n".join(["| id | target | output | score | input |", "|---|---|---|---|---|", *rows])
-    return f"<details><summary>{title}</summary>\n\n{table}\n\n</details>\n"
+def _evidence(behavior: Behavior, instances: Sequence[Instance]) -> Iterator[str]:
+    if not instances:
+        return
+    counts = flip_counts(behavior.baseline)
+    shown = f"{len(instances)} instances" + f" ({counts})" * bool(counts)
+    title = f"{in_html(f'{behavior.slice} {behavior.metric}')}: {shown}"
+    is_flipped = any(instance.baseline_output is not None for instance in instances)
+    rows = [_flipped_row(instance) if is_flipped else _instance_row(instance) for instance in instances]
+    table = "\n".join([header(FLIPPED if is_flipped else INSTANCE), *rows])
+    yield f"<details><summary>{title}</summary>\n\n{table}\n\n</details>\n"
 
 
 def _instance_row(instance: Instance) -> str:
-    inputs = "; ".join(f"{name}: {clipped(value, 120)}" for name, value in list(instance.input.items())[:4])
-    cells = (instance.id, instance.target or "", instance.output or "", figure(instance.score), inputs)
-    return f"| {' | '.join(escaped(clipped(cell, 2 * MOST_CHARACTERS)) for cell in cells)} |"
+    return _row_of(
+        instance.id, instance.target or "", instance.output or "", figure(instance.score), _inputs(instance.input)
+    )
+
+
+def _flipped_row(instance: Instance) -> str:
+    score = figure(instance.score)
+    if instance.baseline_score is not None:
+        score = f"{figure(instance.baseline_score)}{ARROW}{score}"
+    before, after = instance.baseline_output or "", instance.output or ""
+    return _row_of(instance.id, instance.target or "", before, after, score, _inputs(instance.input))
+
+
+def _row_of(*texts: str) -> str:
+    return row(*(escaped(clipped(text, 2 * MOST_CHARACTERS)) for text in texts))
+
+
+def _inputs(inputs: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {clipped(value, 120)}" for name, value in list(inputs.items())[:4])

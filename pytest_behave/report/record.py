@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from pytest_behave.records import Behavior, CaseResult, Instance, Run, SuiteRun
+from pytest_behave.records import Accepted, BaselineUse, Behavior, CaseResult, Change, Instance, Run, SuiteRun
 from pytest_behave.report.lines import verdicts
 
 FORMAT = "pytest-behave/run-1"
@@ -24,6 +24,7 @@ def run_to_json(run: Run) -> dict[str, Any]:
             "behaviors": [behavior_to_json(behavior, str) for behavior in suite.behaviors],
             "observed": [behavior_to_json(behavior, str) for behavior in suite.observed],
             "cases": [case_to_json(case, str) for case in suite.cases],
+            "flips": [instance_to_json(instance) for instance in suite.flips],
             "invariances": [],
         }
         for suite in run.suites
@@ -38,7 +39,7 @@ def totals(run: Run) -> dict[str, int]:
 
 
 def header_to_json(suite: SuiteRun, relative: Relative) -> dict[str, Any]:
-    """Return what the record says of a suite besides its behaviors and cases."""
+    """Return what the record says of a suite besides its behaviors, cases and flips."""
     return {
         "suite": suite.suite,
         "path": relative(suite.path),
@@ -50,11 +51,27 @@ def header_to_json(suite: SuiteRun, relative: Relative) -> dict[str, Any]:
         "dataset": {"fingerprint": suite.dataset_fingerprint},
         "strict": suite.strict,
         "notes": list(suite.notes),
+        "baseline": _baseline_to_json(suite.baseline),
+    }
+
+
+def _baseline_to_json(use: BaselineUse | None) -> dict[str, Any] | None:
+    if use is None:
+        return None
+    return {**_fields_to_json(use), "accepted": [_fields_to_json(accepted) for accepted in use.accepted]}
+
+
+def _fields_to_json(record: Any) -> dict[str, Any]:
+    """Return a flat record as JSON knows it: tuples as lists, what is no finite number as null."""
+    values = {field.name: getattr(record, field.name) for field in fields(record)}
+    return {
+        name: list(value) if isinstance(value, tuple) else _finite(value) if isinstance(value, float) else value
+        for name, value in values.items()
     }
 
 
 def behavior_to_json(behavior: Behavior, relative: Relative) -> dict[str, Any]:
-    """Return one behavior. ``baseline`` is null until there is one to compare with."""
+    """Return one behavior. ``baseline`` is null where it was compared with none."""
     return {
         "slice": behavior.slice,
         "family": behavior.family,
@@ -70,21 +87,26 @@ def behavior_to_json(behavior: Behavior, relative: Relative) -> dict[str, Any]:
         "interval": behavior.interval,
         "bounds": dict(behavior.bounds),
         "decide": behavior.decide,
-        "baseline": None,
+        "severity": behavior.severity,
+        "baseline": None if behavior.baseline is None else _fields_to_json(behavior.baseline),
         "verdict": behavior.verdict,
         "reason": behavior.reason,
         "file": relative(behavior.file) if behavior.file else None,
         "line": behavior.line,
-        "instances": [
-            {
-                "id": instance.id,
-                "target": instance.target,
-                "output": instance.output,
-                "score": _finite(instance.score),
-                "input": dict(instance.input),
-            }
-            for instance in behavior.instances
-        ],
+        "instances": [instance_to_json(instance) for instance in behavior.instances],
+    }
+
+
+def instance_to_json(instance: Instance) -> dict[str, Any]:
+    """Return one instance; what the baseline said of it is null where nothing is known."""
+    return {
+        "id": instance.id,
+        "target": instance.target,
+        "output": instance.output,
+        "score": _finite(instance.score),
+        "input": dict(instance.input),
+        "baseline_output": instance.baseline_output,
+        "baseline_score": _finite(instance.baseline_score),
     }
 
 
@@ -140,15 +162,37 @@ def suite_from_json(data: Mapping[str, Any]) -> SuiteRun:
         behaviors=tuple(behavior_from_json(item) for item in data["behaviors"]),
         observed=tuple(behavior_from_json(item) for item in data["observed"]),
         cases=tuple(case_from_json(item) for item in data["cases"]),
+        baseline=_baseline_from_json(data.get("baseline")),
+        flips=tuple(instance_from_json(item) for item in data.get("flips", ())),
     )
+
+
+def _baseline_from_json(data: Mapping[str, Any] | None) -> BaselineUse | None:
+    if data is None:
+        return None
+    accepted = tuple(Accepted(**_known_fields(Accepted, item)) for item in data.get("accepted", ()))
+    return BaselineUse(**{**_known_fields(BaselineUse, data), "accepted": accepted})
 
 
 def behavior_from_json(data: Mapping[str, Any]) -> Behavior:
     """Return one behavior of a record."""
-    plain = _known_fields(Behavior, data)
-    between = data["between"]
-    instances = tuple(Instance(**instance) for instance in data["instances"])
-    return Behavior(**{**plain, "between": tuple(between) if between else None, "instances": instances})
+    between, compared = data["between"], data.get("baseline")
+    nested = {
+        "between": tuple(between) if between else None,
+        "baseline": None if compared is None else _change_from_json(compared),
+        "instances": tuple(instance_from_json(item) for item in data["instances"]),
+    }
+    return Behavior(**{**_known_fields(Behavior, data), **nested})
+
+
+def _change_from_json(data: Mapping[str, Any]) -> Change:
+    ids = {name: tuple(data.get(name, ())) for name in ("broken_ids", "fixed_ids")}
+    return Change(**{**_known_fields(Change, data), **ids})
+
+
+def instance_from_json(data: Mapping[str, Any]) -> Instance:
+    """Return one instance of a record."""
+    return Instance(**_known_fields(Instance, data))
 
 
 def case_from_json(data: Mapping[str, Any]) -> CaseResult:

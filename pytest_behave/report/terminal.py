@@ -2,141 +2,117 @@
 
 from __future__ import annotations
 
-import itertools
-import textwrap
-import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
-from pytest_behave.records import Behavior, Run, SuiteRun
+from pytest_behave.records import Behavior, Instance, Run, SuiteRun
+from pytest_behave.report.changes import (
+    accepted_words,
+    baseline_line,
+    change_words,
+    flipped,
+    flips_by_id,
+    unpaired_notes,
+)
+from pytest_behave.report.groups import Groups, grouped
 from pytest_behave.report.lines import (
-    bounds,
     count_line,
-    failing,
     failing_cases,
-    figure,
+    guarded,
     instance_line,
-    interval,
     printable,
 )
+from pytest_behave.report.stories import Story, also_names, stories
+from pytest_behave.report.tables import ABSOLUTE, COMPARED, fitted, indented, table_lines, wrapped
 
 ELSEWHERE = "; --behave-report=md:PATH has them all"
 MOST_ROWS = 30
 MOST_INSTANCES = 3
-LEAST_NAME = 12
-PADDING = 2  # which tabulate adds to a header
-HEADERS = ("slice", "metric", "rows", "value [95%]", "bound")
+MOST_MENTIONED = 3
+UNMEASURED = {"error": "error in", "no-baseline": "no baseline for"}
 
 
 def summary_lines(run: Run, width: int) -> Iterator[str]:
     """Yield the lines of the summary; the caller prints them."""
-    yield from _wrapped(f"behave: {count_line(run)}", width)
+    for line in wrapped(f"behave: {count_line(run)}", width):
+        yield guarded(line)
     for suite in run.suites:
-        if failing(suite) or failing_cases(suite) or suite.notes:
-            yield from _suite_lines(suite, width)
+        found = grouped(suite)
+        if _is_worth_telling(found) or failing_cases(suite) or suite.notes or _accepted(suite):
+            yield from map(guarded, _suite_lines(suite, found, width))
 
 
-def _suite_lines(suite: SuiteRun, width: int) -> Iterator[str]:
+def _is_worth_telling(found: Groups) -> bool:
+    """Tell whether something is worse or, between two records, which have no verdict on it, better."""
+    told_apart = any(item.baseline is not None and not item.baseline.paired for item in found.improved)
+    return bool(found.broken or found.suspects or found.worse or told_apart)
+
+
+def _suite_lines(suite: SuiteRun, found: Groups, width: int) -> Iterator[str]:
     yield ""
     owner = f", owner {suite.owner}" if suite.owner else ""
     yield fitted(f"{suite.suite} ({suite.rows:,} rows, model {suite.model}{owner})", width)
-    for note in suite.notes:
-        yield from _wrapped(f"  note: {printable(note)}", width)
-    broken = failing(suite)
-    measured = [behavior for behavior in broken if behavior.verdict != "error"]
-    yield from _table(measured[:MOST_ROWS], width)
-    if len(measured) > MOST_ROWS:
-        yield from _wrapped(f"  ... and {len(measured) - MOST_ROWS} more{ELSEWHERE}", width)
-    yield from _errors([behavior for behavior in broken if behavior.verdict == "error"], width)
+    if suite.baseline is not None:
+        yield from wrapped(f"  {baseline_line(suite, suite.baseline)}", width)
+    for note in (*suite.notes, *unpaired_notes(suite)):
+        yield from wrapped(f"  note: {printable(note)}", width)
+    yield from _table(suite, stories(item for item in found.broken if item.verdict not in UNMEASURED), width)
+    yield from _unmeasured([item for item in found.broken if item.verdict in UNMEASURED], width)
     cases = failing_cases(suite)
     for case in cases[:MOST_ROWS]:
         yield f"  {fitted(f'case {case.id}: {case.reason}', width - 2)}"
     if len(cases) > MOST_ROWS:
-        yield from _wrapped(f"  ... and {len(cases) - MOST_ROWS} more cases{ELSEWHERE}", width)
+        yield from wrapped(f"  ... and {len(cases) - MOST_ROWS} more cases{ELSEWHERE}", width)
+    yield from _mentioned("suspect", found.suspects, width)
+    yield from _mentioned("worse", found.worse, width)
+    yield from _mentioned("improved", found.improved, width)
+    yield from _accepted_lines(_accepted(suite), width)
 
 
-def _wrapped(text: str, width: int) -> list[str]:
-    room = width if cells(text) == len(text) else width // 2
-    return textwrap.wrap(text, room, subsequent_indent="    ", break_on_hyphens=False)
+def _table(suite: SuiteRun, told: Sequence[Story], width: int) -> Iterator[str]:
+    also = {id(story.behavior): story for story in told}
+    flips = flips_by_id(suite)
+    shown = [story.behavior for story in told[:MOST_ROWS]]
+    layout = COMPARED if any(item.baseline is not None for item in shown) else ABSOLUTE
+    yield from table_lines(shown, layout, lambda item: _evidence(also[id(item)], flips, width), width)
+    if len(told) > MOST_ROWS:
+        yield from wrapped(f"  ... and {len(told) - MOST_ROWS} more{ELSEWHERE}", width)
 
 
-def cells(text: str) -> int:
-    """Return how many columns of a terminal a text takes: two for each wide character, none for a combining one."""
-    return sum(
-        2 if unicodedata.east_asian_width(character) in "WF" else unicodedata.category(character) not in ("Mn", "Me")
-        for character in text
-    )
-
-
-def fitted(text: str, width: int) -> str:
-    """Return a printable text cut to so many columns."""
-    flat = printable(text)
-    if cells(flat) <= width:
-        return flat
-    ends = itertools.accumulate(map(cells, flat))
-    return flat[: sum(end <= width - len("...") for end in ends)] + "..."
-
-
-def _table(behaviors: list[Behavior], width: int) -> Iterator[str]:
-    if not behaviors:
-        return
-    from tabulate import tabulate
-
-    fixed = [
-        [behavior.size, f"{figure(behavior.value)} {interval(behavior)}", bounds(behavior)] for behavior in behaviors
-    ]
-    room = width - _width_of(fixed) - 2
-    is_narrow = all(cells(name) == len(name) for behavior in behaviors for name in (behavior.slice, behavior.metric))
-    if room < 2 * LEAST_NAME or not is_narrow:  # tabulate aligns wide characters only where wcwidth is installed
-        yield from _list(behaviors, width)
-        return
-    names = _fitted_names(behaviors, room)
-    rows = [[*name, *cells] for name, cells in zip(names, fixed, strict=True)]
-    lines = tabulate(rows, headers=HEADERS, tablefmt="plain", disable_numparse=True).splitlines()
-    yield f"  {lines[0]}"
-    for line, behavior in zip(lines[1:], behaviors, strict=True):
-        yield f"  {line}"
-        yield from _evidence(behavior, width)
-
-
-def _list(behaviors: list[Behavior], width: int) -> Iterator[str]:
-    """Yield what the table holds where the terminal is too narrow for it, or its characters are too wide."""
-    for behavior in behaviors:
-        value = f"{figure(behavior.value)} {interval(behavior)}".strip()
-        yield f"  {fitted(f'{behavior.slice} {behavior.metric}', width - 2)}"
-        yield from _wrapped(f"    {value}, {bounds(behavior)}, {behavior.size} rows", width)
-        yield from _evidence(behavior, width)
-
-
-def _evidence(behavior: Behavior, width: int) -> Iterator[str]:
+def _evidence(story: Story, flips: Mapping[str, Instance], width: int) -> Iterator[str]:
+    behavior = story.behavior
     if behavior.between:
-        yield _indented(f"between {behavior.between[0]} and {behavior.between[1]}", width)
-    for instance in behavior.instances[:MOST_INSTANCES]:
-        yield _indented(instance_line(instance), width)
+        yield indented(f"between {behavior.between[0]} and {behavior.between[1]}", width)
+    if story.also:
+        yield indented(f"also: {also_names(story)}", width)
+    for instance in flipped(behavior, flips)[:MOST_INSTANCES]:
+        yield indented(instance_line(instance), width)
 
 
-def _width_of(rows: list[list[object]]) -> int:
-    """Return the width of columns, two spaces before each, and the indent."""
-    columns = zip(HEADERS[2:], *[map(str, row) for row in rows], strict=True)
-    return 2 + sum(2 + max(len(header) + PADDING, *map(len, cells)) for header, *cells in columns)
-
-
-def _fitted_names(behaviors: list[Behavior], room: int) -> list[tuple[str, str]]:
-    """Return slice and metric of each behavior, cut so that both columns fit into ``room``."""
-    longest_slice = max(len(HEADERS[0]) + PADDING, *(len(behavior.slice) for behavior in behaviors))
-    longest_metric = max(len(HEADERS[1]) + PADDING, *(len(behavior.metric) for behavior in behaviors))
-    metric = min(longest_metric, max(room // 2, room - longest_slice))
-    return [(fitted(behavior.slice, room - metric), fitted(behavior.metric, metric)) for behavior in behaviors]
-
-
-def _indented(text: str, width: int) -> str:
-    return f"      {fitted(text, width - 6)}"
-
-
-def _errors(behaviors: list[Behavior], width: int) -> Iterator[str]:
-    reasons: dict[str, list[str]] = {}
+def _unmeasured(behaviors: Sequence[Behavior], width: int) -> Iterator[str]:
+    reasons: dict[tuple[str, str], list[str]] = {}
     for behavior in behaviors:
-        reasons.setdefault(behavior.reason, []).append(f"{behavior.slice} {behavior.metric}")
-    for reason, names in reasons.items():
+        start = UNMEASURED[behavior.verdict or "error"]
+        reasons.setdefault((start, behavior.reason), []).append(f"{behavior.slice} {behavior.metric}")
+    for (start, reason), names in reasons.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        yield f"  {fitted(f'error in {names[0]}{more}:', width - 2)}"
+        yield f"  {fitted(f'{start} {names[0]}{more}:', width - 2)}"
         yield f"    {printable(reason)}"  # never cut: the end of a message says what to do
+
+
+def _mentioned(word: str, behaviors: Sequence[Behavior], width: int) -> Iterator[str]:
+    for behavior in behaviors[:MOST_MENTIONED]:
+        name = printable(f"{behavior.slice} {behavior.metric}")
+        yield f"  {fitted(f'{word}: {name} {change_words(behavior)}', width - 2)}"
+    if len(behaviors) > MOST_MENTIONED:
+        yield f"  {fitted(f'{word}: {len(behaviors) - MOST_MENTIONED} more', width - 2)}"
+
+
+def _accepted(suite: SuiteRun) -> list[str]:
+    return [accepted_words(entry) for entry in suite.baseline.accepted] if suite.baseline is not None else []
+
+
+def _accepted_lines(accepted: Sequence[str], width: int) -> Iterator[str]:
+    for words in accepted[:MOST_ROWS]:
+        yield from wrapped(f"  accepted in this change: {words}", width)
+    if len(accepted) > MOST_ROWS:
+        yield from wrapped(f"  ... and {len(accepted) - MOST_ROWS} more accepted{ELSEWHERE}", width)

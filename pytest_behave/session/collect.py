@@ -14,10 +14,12 @@ from pytest_behave.evaluate import Prepared, pick_model, prepare_file
 from pytest_behave.plugin import BehaveWarning
 from pytest_behave.records import Behavior, CaseResult, Place, SuiteRun
 from pytest_behave.report.lines import behavior_sentence, case_section, case_sentence, instance_section
-from pytest_behave.report.record import behavior_to_json, case_to_json, header_to_json
+from pytest_behave.report.record import behavior_to_json, case_to_json, header_to_json, instance_to_json
 from pytest_behave.session.runner import RUNNER, Runner
 
-FAILING = ("violated", "error")
+FAILING = ("error", "regressed", "violated", "no-baseline")
+WARNING = ("suspect", "undecided")
+ACCEPTABLE = ("regressed", "no-baseline", "suspect")
 
 
 class BehaviorFailure(AssertionError):  # noqa: N818 - the name stands in pytest's own output
@@ -132,9 +134,16 @@ class SuiteItem(pytest.Function):
         """Return what the run record says of the suite itself."""
         return header_to_json(self.suite_run, self.runner.relative)
 
-    def observed(self) -> dict[str, Any]:
-        """Return what was measured without an expectation, sent once per process."""
-        return {"observed": [behavior_to_json(item, self.runner.relative) for item in self.suite_run.observed]}
+    def once(self) -> dict[str, Any]:
+        """Return what is sent once per process: what was measured without an expectation, flips, what is declared."""
+        run, staged = self.suite_run, self.runner.staged(self.suite_path)
+        failed = any(behavior.verdict == "error" for behavior in run.behaviors)
+        return {
+            "observed": [behavior_to_json(item, self.runner.relative) for item in run.observed],
+            "flips": [instance_to_json(item) for item in run.flips],
+            "declared": None if failed else [[item.slice, item.metric] for item in run.behaviors],
+            "staged": str(staged) if staged.exists() else None,
+        }
 
     def result(self) -> dict[str, Any]:
         """Return the item's part of the run record."""
@@ -156,17 +165,29 @@ class BehaviorItem(SuiteItem):
         behaviors = [behavior for _, behavior in self._behaviors()]
         for behavior in behaviors:
             self._add_properties(behavior)
-        failed = [behavior for behavior in behaviors if behavior.verdict in FAILING]
-        undecided = [behavior for behavior in behaviors if behavior.verdict == "undecided"]
-        for behavior in failed or (undecided if self.runner.is_strict else []):
+        for behavior in behaviors:
             sentence = behavior_sentence(self.suite_run.suite, behavior)
-            raise BehaviorFailure(self.runner.shown(sentence), "instances", instance_section(behavior.instances))
-        for behavior in undecided:
-            self.warn(BehaveWarning(behavior_sentence(self.suite_run.suite, behavior)))
+            if self._fails(behavior):
+                raise BehaviorFailure(self.runner.shown(sentence), "instances", instance_section(behavior.instances))
+        for behavior in behaviors:
+            if self._warns(behavior):
+                self.warn(BehaveWarning(behavior_sentence(self.suite_run.suite, behavior)))
         if not behaviors:
             raise BehaviorFailure(f"{self.nodeid} was not measured", "", "")
         if all(behavior.verdict == "known-failure" for behavior in behaviors):
             pytest.xfail(behaviors[0].reason)
+
+    def _fails(self, behavior: Behavior) -> bool:
+        if self.runner.accepts and behavior.verdict in ACCEPTABLE:
+            return False
+        if behavior.severity == "warning" and behavior.verdict != "error":
+            return False
+        return behavior.verdict in FAILING or (self.runner.is_strict and behavior.verdict in WARNING)
+
+    def _warns(self, behavior: Behavior) -> bool:
+        if self.runner.accepts and behavior.verdict in ACCEPTABLE:
+            return False
+        return behavior.verdict in WARNING or behavior.verdict in FAILING
 
     def _add_properties(self, behavior: Behavior) -> None:
         figures = {

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_behave.errors import BaselineError
 from pytest_behave.records import Run
 from pytest_behave.session.runner import RUNNER
 
@@ -38,7 +39,7 @@ class Controller:
                 raise pytest.UsageError(f"--behave-report: unknown type {kind!r} (known: {', '.join(sorted(formats))})")
 
     def _formats(self) -> dict[str, Callable[[Run], str]]:
-        formats: dict[str, Callable[[Run], str]] = {"json": _json_text, "md": _markdown_text}
+        formats: dict[str, Callable[[Run], str]] = {"json": _json_text, "md": _markdown_text, "gitlab": _gitlab_text}
         for more in self.config.hook.pytest_behave_report_formats():
             formats |= more
         return formats
@@ -50,11 +51,11 @@ class Controller:
         if wire is None:
             return
         data = json.loads(wire)
-        suite = self.suites.setdefault(data["suite"]["path"], {"behaviors": {}, "cases": {}, "observed": []})
+        suite = self.suites.setdefault(data["suite"]["path"], {"behaviors": {}, "cases": {}, "once": {}})
         suite["header"] = data["suite"]
         for kind in ("behaviors", "cases"):
             suite[kind].update(dict(data.get(kind, ())))
-        suite["observed"] = data.get("observed") or suite["observed"]
+        suite["once"] = data.get("once") or suite["once"]
 
     def run(self) -> Run:
         """Return everything that arrived."""
@@ -65,7 +66,8 @@ class Controller:
                 suite_from_json(
                     {
                         **suite["header"],
-                        "observed": suite["observed"],
+                        "observed": suite["once"].get("observed", []),
+                        "flips": suite["once"].get("flips", []),
                         **{
                             kind: [suite[kind][index] for index in sorted(suite[kind])]
                             for kind in ("behaviors", "cases")
@@ -80,11 +82,48 @@ class Controller:
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Write the reports once everything has arrived, also when the loop ends early."""
         try:
-            return (yield)
+            result = yield
+            self._accept()
+            return result
         finally:
             if not session.config.option.collectonly:
                 self._write()
             shutil.rmtree(self.config.stash[RUNNER].shared_folder, ignore_errors=True)
+
+    def _accept(self) -> None:
+        """Print what becomes the baseline, then write it; only after a run that came to its end."""
+        mode = self.config.getoption("behave_baseline")
+        if mode == "check" or self.config.option.collectonly:
+            return
+        from pytest_behave.evaluate.acceptance import acceptance
+
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        for run in self.run().suites:
+            once = self.suites[run.path]["once"]
+            staged, declared = once.get("staged"), once.get("declared")
+            try:
+                accepted = acceptance(
+                    run,
+                    self.config.rootpath / run.path,
+                    mode=mode,
+                    reason=self.config.getoption("behave_reason"),
+                    declared=None if declared is None else [(name, metric) for name, metric in declared],
+                    predictions=Path(staged).read_bytes() if staged else None,
+                )
+                self._print(reporter, accepted.lines)
+                accepted.write()
+            except BaselineError as error:
+                raise pytest.UsageError(f"--behave-baseline={mode}: {error}") from None
+            self._print(reporter, [f"  wrote {self._shown(path)}" for path, _ in accepted.files])
+
+    def _print(self, reporter: pytest.TerminalReporter | None, lines: Iterable[str]) -> None:
+        if reporter is not None:
+            reporter.ensure_newline()
+            for line in lines:
+                reporter.write_line(line)
+
+    def _shown(self, path: Path) -> str:
+        return str(path).replace(f"{self.config.invocation_params.dir}/", "")
 
     def _write(self) -> None:
         if not self.targets and not os.environ.get("GITHUB_STEP_SUMMARY"):
@@ -145,3 +184,9 @@ def _markdown_text(run: Run) -> str:
     from pytest_behave.report.markdown import markdown
 
     return markdown(run)
+
+
+def _gitlab_text(run: Run) -> str:
+    from pytest_behave.report.gitlab import gitlab_json
+
+    return gitlab_json(run)

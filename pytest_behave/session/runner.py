@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -82,10 +83,36 @@ class Runner:
         if path not in self._runs:
             from pytest_behave.evaluate import run_suite
 
-            model: str | None = self.config.getoption("behave_model")
-            run = run_suite(prepared, model=model, share=self._share(path), terminal=self._terminal)
+            option = self.config.getoption
+            run = run_suite(
+                prepared,
+                model=option("behave_model"),
+                ref=option("behave_against"),
+                share=self._share(path),
+                keep=self._keep(path) if self.accepts and prepared.baseline is None else None,
+                terminal=self._terminal,
+            )
             self._runs[path] = replace(run, strict=self.is_strict)
         return self._runs[path]
+
+    @property
+    def accepts(self) -> bool:
+        """Whether this test run stores what it measures, so that a change is no failure."""
+        return self.config.getoption("behave_baseline") in ("new", "accept")
+
+    def _keep(self, path: Path) -> Callable[[bytes], None]:
+        """Return a function that leaves a file for the controller, which alone writes baselines."""
+
+        def keep(data: bytes) -> None:
+            staged = self.staged(path)
+            staged.parent.mkdir(parents=True, exist_ok=True)
+            staged.write_bytes(data)
+
+        return keep
+
+    def staged(self, path: Path) -> Path:
+        """Return where the outputs of a suite wait to be accepted."""
+        return self.shared_folder / f"{_file_key(str(path))}-{os.getpid()}.baseline"
 
     def behaviors_of(self, prepared: Prepared, group: str) -> list[tuple[int, Behavior]]:
         """Return the behaviors of a slice, or of all members of a family, with their places in the run."""
@@ -100,7 +127,7 @@ class Runner:
 
     @property
     def is_strict(self) -> bool:
-        """Whether undecided behaviors fail."""
+        """Whether undecided and suspect behaviors fail."""
         return bool(self.config.getoption("behave_strict") or self.config.getini("behave_strict"))
 
     def shown(self, text: str) -> str:
@@ -132,9 +159,9 @@ class Runner:
     def _share(self, path: Path) -> Callable[[str, Callable[[], Predictions]], Predictions]:
         if not hasattr(self.config, "workerinput"):
             return lambda _key, compute: compute()
-        from pytest_behave.predict.sharing import file_key, shared
+        from pytest_behave.predict.sharing import shared
 
-        return lambda key, compute: shared(self.shared_folder, file_key(str(path), key), compute)
+        return lambda key, compute: shared(self.shared_folder, _file_key(str(path), key), compute)
 
     # -- results
 
@@ -159,6 +186,11 @@ class Runner:
             wire = item.result()
             if item.suite_path not in self._sent:
                 self._sent.add(item.suite_path)
-                wire |= item.observed()
+                wire["once"] = item.once()
             report.behave = json.dumps(wire)  # type: ignore[attr-defined]
         return report
+
+
+def _file_key(*parts: str) -> str:
+    """Return a name for a file from what its content depends on."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

@@ -199,7 +199,7 @@ MISTAKES = [
     Mistake(
         "report of an unknown type",
         {},
-        "--behave-report: unknown type 'jsn' (known: json, md)",
+        "--behave-report: unknown type 'jsn' (known: gitlab, json, md)",
         USAGE,
         ("--behave-report=jsn:x",),
     ),

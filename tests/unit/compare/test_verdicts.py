@@ -10,7 +10,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pytest_behave.compare.verdicts import MOST_SEARCHED, instances_needed, judge, judge_gap, with_known_failure
+from pytest_behave.compare.verdicts import (
+    MOST_SEARCHED,
+    gap_between,
+    instances_needed,
+    judge,
+    judge_gap,
+    with_known_failure,
+)
 from pytest_behave.measure.intervals import wilson
 from pytest_behave.records import Bounds, Estimate, KnownFailure, Verdict
 
@@ -240,7 +247,8 @@ def test_only_shares_are_held_to_a_least_number():
 
 def gap(*shares, max_gap=0.1, better="higher"):
     members = [(f"g={index}", proportion(*share)) for index, share in enumerate(shares)]
-    return judge_gap(members, max_gap, better)
+    estimate, between = gap_between(members, better)
+    return judge_gap(estimate, between, max_gap, None), estimate, between
 
 
 def test_the_gap_lies_between_the_two_members_furthest_apart_the_worse_one_last():
@@ -293,7 +301,8 @@ def test_a_gap_has_newcombes_interval():
 
 
 def test_a_gap_without_the_intervals_of_its_members_has_none():
-    verdict, estimate, _ = judge_gap([("a", Estimate(1.0, None, None, 3)), ("b", proportion(1, 2))], 0.1, "higher")
+    estimate, between = gap_between([("a", Estimate(1.0, None, None, 3)), ("b", proportion(1, 2))], "higher")
+    verdict = judge_gap(estimate, between, 0.1, None)
     assert (estimate.value, estimate.low, estimate.high) == (0.5, None, None)
     assert verdict.verdict == "violated"
 

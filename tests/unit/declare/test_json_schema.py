@@ -28,7 +28,10 @@ SCHEMA = json.loads(json_schema())
 VALIDATOR = Draft7Validator(SCHEMA)
 
 ANNOTATIONS = {"$schema", "title", "description", "examples"}
-ASSERTIONS = {"type", "enum", "const", "required", "pattern", "minimum", "maximum", "minItems", "minProperties"}
+ASSERTIONS = {
+    *("type", "enum", "const", "required", "pattern", "minLength", "minItems", "minProperties"),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+}
 ONE_SCHEMA = {"items", "additionalProperties", "if", "then", "else", "not"}
 LIST_OF_SCHEMAS = {"allOf", "anyOf"}
 SCHEMAS_BY_NAME = {"properties", "patternProperties", "definitions", "dependencies"}
@@ -49,6 +52,7 @@ dataset:
   na_values: ["-"]
   encoding: latin-1
   delimiter: ";"
+  cluster: speaker
 task: binary
 models:
   function: model:predict
@@ -57,6 +61,8 @@ models:
   column: {column: guess, as: score, threshold: 5}
   saved: {estimator: model.pkl, allow_pickle: true, features: [age]}
   other: {plugin: mlflow, options: {run: 7}}
+baseline: {predictions: labels.csv, prediction: p}
+comparison: {alpha: 0.01, mcnemar: exact}
 metadata:
   length: words(text)
   band: {column: age, edges: [18, 65]}
@@ -87,9 +93,13 @@ metrics:
 expect:
   overall: {accuracy: {min: 0.5, max: 0.99}}
   "*": {accuracy: {min: 0.1, decide: refuted}}
-  race: {accuracy: {max_gap: 0.1, decide: proven}}
+  race: {accuracy: {max_gap: 0.1, max_gap_regression: 0.02, decide: proven}}
   race=Other: {accuracy: {known_failure: {reason: issue 88, until: 2027-03-01}}}
-  cases: {hard: {pass_rate: {min: 0.9}}}
+  race=None: {accuracy: {severity: warning}}
+  young: {accuracy: {max_regression: 2%, max_gap: 0.1, gap_to: overall, severity: warning}}
+  picked: {accuracy: {max_regression: {by: 0.01, from: best}}}
+  adults: {accuracy: {max_gap_regression: {by: 5 %}, gap_to: young women, severity: error}}
+  cases: {hard: {pass_rate: {min: 0.9, severity: warning}}}
 cases:
   - id: checks of text
     input: {text: a}
@@ -167,6 +177,18 @@ MISTAKES = [
     Mistake("allow_pickle as a text", "dataset: {path: rows.csv}\nmodel: {estimator: model.pkl, allow_pickle: «yes|true»}\n"),
     Mistake("model and models", "dataset: {path: rows.csv}\n«model: a:b|»\nmodels: {one: 'a:b'}\n"),
     Mistake("models as a list", "dataset: {path: rows.csv}\nmodels: «['a:b']|{one: 'a:b'}»\n"),
+    Mistake("cluster of no name", "dataset: {path: rows.csv, cluster: «''|speaker»}\nmodel: model:predict\n"),
+    Mistake("list of clusters", "dataset: {path: rows.csv, cluster: «[a]|a»}\nmodel: model:predict\n"),
+    Mistake("baseline as a number", TOP + "baseline: «5|old:predict»\n"),
+    Mistake("misspelt key of a baseline", TOP + "baseline: {«colum|column»: guess}\n"),
+    Mistake("empty baseline", TOP + "baseline: {«|column: guess»}\n"),
+    Mistake("baseline of two kinds", TOP + "baseline: {column: guess«, python: a:b|»}\n"),
+    Mistake("comparison as a number", TOP + "comparison: «0.05|{alpha: 0.05}»\n"),
+    Mistake("misspelt key of a comparison", TOP + "comparison: {«alfa|alpha»: 0.05}\n"),
+    Mistake("certain false alarm", TOP + "comparison: {alpha: «1|0.1»}\n"),
+    Mistake("impossible false alarm", TOP + "comparison: {alpha: «0|0.1»}\n"),
+    Mistake("level in per cent", TOP + "comparison: {alpha: «5%|0.05»}\n"),
+    Mistake("unknown test", TOP + "comparison: {mcnemar: «midp|mid-p»}\n"),
     Mistake("metadata as a number", TOP + "metadata: {length: «5|words(text)»}\n"),
     Mistake("empty metadata", TOP + "metadata: {length: «{}|words(text)»}\n"),
     Mistake("misspelt key of metadata", TOP + "metadata: {language: {«pyton|python»: a:b}}\n"),
@@ -215,8 +237,26 @@ MISTAKES = [
     Mistake("metrics as a list", EXPECT + "  overall: «[accuracy]|{accuracy: {min: 0.5}}»\n"),
     Mistake("gap of all rows", EXPECT + "  «overall|race»: {accuracy: {max_gap: 0.5}}\n"),
     Mistake("gap of every slice", EXPECT + "  «'*'|race»: {accuracy: {max_gap: 0.5}}\n"),
+    Mistake("change of the gap of all rows", EXPECT + "  «overall|race»: {accuracy: {max_gap_regression: 0.5}}\n"),
+    Mistake("gap to nothing", EXPECT + "  overall: {accuracy: {min: 1, gap_to: race=a«|, max_gap: 0.5»}}\n"),
+    Mistake("gap to a list", EXPECT + "  '*': {accuracy: {gap_to: «[overall]|overall», max_gap: 0.5}}\n"),
     Mistake("negative gap", EXPECT + "  race: {accuracy: {max_gap: «-1|1»}}\n"),
     Mistake("pass rate of a slice", EXPECT + "  race: {accuracy: «{pass_rate: {min: 1}}|{min: 1}»}\n"),
+    Mistake("negative loss", EXPECT + "  race: {accuracy: {max_regression: «-1|1»}}\n"),
+    Mistake("loss in words", EXPECT + "  race: {accuracy: {max_regression: «2 percent|2 %»}}\n"),
+    Mistake("loss with two signs", EXPECT + "  race: {accuracy: {max_regression: 2%«%|»}}\n"),
+    Mistake("negative percentage", EXPECT + "  race: {accuracy: {max_regression: «-|»2%}}\n"),
+    Mistake("loss in quotes", EXPECT + "  race: {accuracy: {max_regression: «'0.02'|0.02»}}\n"),
+    Mistake("percentage in other digits", EXPECT + "  race: {accuracy: {max_regression: «٢|2»%}}\n"),
+    Mistake("endless percentage", EXPECT + "  race: {accuracy: {max_regression: «9999999999|999999999»%}}\n"),
+    Mistake("loss as a boolean", EXPECT + "  race: {accuracy: {max_regression: «true|1»}}\n"),
+    Mistake("loss as a list", EXPECT + "  race: {accuracy: {max_gap_regression: «[1]|1»}}\n"),
+    Mistake("loss from nothing", EXPECT + "  race: {accuracy: {max_regression: {from: best«|, by: 1»}}}\n"),
+    Mistake("loss of nothing", EXPECT + "  race: {accuracy: {max_regression: {«|by: 1»}}}\n"),
+    Mistake("negative loss in a mapping", EXPECT + "  race: {accuracy: {max_gap_regression: {by: «-1|1»}}}\n"),
+    Mistake("loss from anything", EXPECT + "  race: {accuracy: {max_regression: {by: 1, from: «bst|best»}}}\n"),
+    Mistake("misspelt key of a loss", EXPECT + "  race: {accuracy: {max_regression: {«bye|by»: 1}}}\n"),
+    Mistake("unknown severity", EXPECT + "  race: {accuracy: {min: 1, severity: «warn|warning»}}\n"),
     Mistake("failure without a reason", EXPECT + "  race: {accuracy: {min: 1, known_failure: {«|reason: a»}}}\n"),
     Mistake("vague date", EXPECT + "  race: {accuracy: {min: 1, known_failure: {reason: a, until: «soon|2027-03-01»}}}\n"),
     Mistake("cases as a mapping", "model: a:b\ncases: «{a: 1}|[{id: a, input: {x: 1}, expect: {label: 1}}]»\n"),
@@ -242,8 +282,12 @@ MISTAKES = [
             "expect: {cases: {hard: «{min: 1}|{pass_rate: {min: 1}}»}}\n"),
     Mistake("no bound of a tag", CASE + "    input: {text: a}\n    expect: {label: 1}\n    tags: hard\n"
             "expect: {cases: {hard: {«|pass_rate: {min: 1}»}}}\n"),
+    Mistake("no bound of a pass rate", CASE + "    input: {text: a}\n    expect: {label: 1}\n    tags: hard\n"
+            "expect: {cases: {hard: {pass_rate: {«|min: 1»}}}}\n"),
     Mistake("gap of a tag", CASE + "    input: {text: a}\n    expect: {label: 1}\n    tags: hard\n"
             "expect: {cases: {hard: {pass_rate: {«max_gap|min»: 1}}}}\n"),
+    Mistake("loss of a tag", CASE + "    input: {text: a}\n    expect: {label: 1}\n    tags: hard\n"
+            "expect: {cases: {hard: {pass_rate: {«max_regression|min»: 1}}}}\n"),
     Mistake("list for a suite", "«- a|dataset: {path: rows.csv}\nmodel: a:b»\n"),
 ]  # fmt: skip
 
@@ -374,7 +418,9 @@ def test_a_file_of_cases_can_be_checked_by_itself():
 # --- the same for any mistake ------------------------------------------------------------------------------------
 
 # neither 1.0, an integer to JSON Schema and not to a suite, nor 1, which is true to pydantic
-ODD = st.sampled_from(["odd", "", 0, 7, -7, 2.5, True, False, [], ["odd"], [3], {}, {"odd": 1}, {"min": 1}])
+ODD = st.sampled_from(
+    ["odd", "", "2%", 0, 7, -7, 2.5, True, False, [], ["odd"], [3], {}, {"odd": 1}, {"min": 1}, {"by": 3}]
+)
 
 
 def _places(data, place=()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import itertools
 import re
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from pytest_behave.declare.load import load_suite, suite_of_data
 from pytest_behave.declare.predicate import parse_predicate
 from pytest_behave.errors import SuiteError
-from pytest_behave.records import Bounds, KnownFailure, Suite
+from pytest_behave.records import Bounds, ComparisonSpec, KnownFailure, Suite, Tolerance
 
 STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=120)
 METRICS = frozenset({"accuracy", "fpr", "fnr"})
@@ -64,7 +65,7 @@ suite: loans
 description: Who gets one?
 owner: "@risk"
 python: features
-dataset: {path: rows.csv, id: [source, number], target: y, positive: 1, where: age > 17, na_values: ["-"]}
+dataset: {path: rows.csv, id: [source, number], target: y, positive: 1, where: age > 17, cluster: speaker}
 task: binary
 model: {column: p, as: score, threshold: 0.3}
 metadata:
@@ -96,7 +97,7 @@ def test_a_suite_is_read_as_it_is_declared(folder):
     )
     assert suite.dataset.source == str(folder.path / "rows.csv")
     assert (suite.dataset.id, suite.dataset.target, suite.dataset.positive) == (("source", "number"), "y", 1)
-    assert suite.dataset.where == parse_predicate("age > 17")
+    assert (suite.dataset.where, suite.dataset.cluster) == (parse_predicate("age > 17"), "speaker")
     (model,) = suite.models
     assert (model.kind, model.score, model.prediction, model.threshold) == ("column", "p", None, 0.3)
     assert [item.name for item in suite.metadata] == ["length", "band"]
@@ -150,6 +151,296 @@ def test_which_metrics_are_known_may_depend_on_the_module_of_the_suite(folder):
 )
 def test_a_file_that_declares_nothing_is_refused(folder, text, message):
     assert folder.problems(text) == [f"s.behave.yaml:1:1: {message}"]
+
+
+# --- against a baseline -------------------------------------------------------------------------------------------
+
+AB = "dataset: {path: rows.csv}\nmodels: {old: {column: a}, new: {column: b}}\n"
+BOUNDED = f"""{HEAD}metrics: [accuracy, fpr]
+slices:
+  young: age < 25
+  old: age > 65
+  race: {{by: race}}
+expect:
+  """
+
+
+def first_bounds(folder, text):
+    return folder.load(f"{BOUNDED}{text}\n").expectations[0].bounds
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "kind", "location"),
+    [
+        (f"{HEAD}baseline: {{column: old}}", "old", "column", "old"),
+        (f"{HEAD}baseline: risk:predict", "risk:predict", "python", "risk:predict"),
+        (f"{HEAD}baseline: predict_old", "predict_old", "python", "predict_old"),
+        (f"{AB}baseline: old", "old", "column", "a"),
+        (f"{AB}baseline: new", "new", "column", "b"),
+        (f"{AB}baseline: risk:predict", "risk:predict", "python", "risk:predict"),
+        (f"{AB}baseline: {{column: older}}", "older", "column", "older"),
+        (f"{AB}baseline: {{column: new}}", "baseline", "column", "new"),
+    ],
+)
+def test_the_baseline_is_a_declared_model_or_one_of_its_own(folder, text, name, kind, location):
+    baseline = folder.load(text).baseline
+    assert (baseline.name, baseline.kind, baseline.location) == (name, kind, location)
+
+
+def test_the_predictions_of_a_baseline_are_found_beside_the_suite(folder):
+    folder.write("old.csv", "")
+    baseline = folder.load(f"{HEAD}baseline: {{predictions: old.csv, score: p, threshold: 0.3}}").baseline
+    assert (baseline.name, baseline.location) == ("old.csv", str(folder.path / "old.csv"))
+    assert (baseline.score, baseline.threshold, folder.place(baseline.place)) == ("p", 0.3, "s.behave.yaml:3:11")
+
+
+@pytest.mark.parametrize(
+    ("text", "comparison"),
+    [
+        ("", ComparisonSpec()),
+        ("comparison:", ComparisonSpec(0.05, "mid-p")),
+        ("comparison: {alpha: 0.01}", ComparisonSpec(0.01, "mid-p")),
+        ("comparison: {mcnemar: exact}", ComparisonSpec(0.05, "exact")),
+    ],
+)
+def test_how_a_suite_is_compared_has_defaults(folder, text, comparison):
+    assert folder.load(f"{HEAD}{text}").comparison == comparison
+
+
+@pytest.mark.parametrize("key", ["max_regression", "max_gap_regression"])
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("0", Tolerance(0.0)),
+        ("0.01", Tolerance(0.01)),
+        ("3", Tolerance(3.0)),
+        ("1e-3", Tolerance(0.001)),
+        ("2%", Tolerance(0.02, relative=True)),
+        ("2 %", Tolerance(0.02, relative=True)),
+        ("'2%'", Tolerance(0.02, relative=True)),
+        ("0.5%", Tolerance(0.005, relative=True)),
+        (".5%", Tolerance(0.005, relative=True)),
+        ("0%", Tolerance(0.0, relative=True)),
+        ("150%", Tolerance(1.5, relative=True)),
+        ("{by: 0.01}", Tolerance(0.01)),
+        ("{by: 1%, from: accepted}", Tolerance(0.01, relative=True)),
+        ("{by: 1%, from: best}", Tolerance(0.01, relative=True, best=True)),
+        ("{by: 0, from: best}", Tolerance(0.0, best=True)),
+    ],
+)
+def test_a_tolerance_is_an_amount_or_a_share_and_may_be_from_the_best(folder, key, written, meant):
+    bounds = first_bounds(folder, f"race: {{accuracy: {{{key}: {written}}}}}")
+    assert getattr(bounds, key) == meant
+
+
+@STEADY
+@given(amount=st.decimals(0, 10**6, places=4))
+def test_any_amount_means_the_same_as_a_number_and_as_a_percentage(shared_folder, amount):
+    number = first_bounds(shared_folder, f"young: {{accuracy: {{max_regression: {amount:f}}}}}").max_regression
+    share = first_bounds(shared_folder, f"young: {{accuracy: {{max_regression: {amount:f}%}}}}").max_regression
+    assert (number.relative, share.relative) == (False, True)
+    assert share.by == number.by / 100 == float(amount) / 100
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("race: {fpr: {max_gap: 0.1}}", Bounds(max_gap=0.1)),
+        ("race: {fpr: {max_gap: 0.1, gap_to: overall}}", Bounds(max_gap=0.1, gap_to="overall")),
+        ("race: {fpr: {max_gap: 0.1, gap_to: race=White}}", Bounds(max_gap=0.1, gap_to="race=White")),
+        ("young: {fpr: {max_gap: 0.1, gap_to: old}}", Bounds(max_gap=0.1, gap_to="old")),
+        ("race=Other: {fpr: {max_gap: 0.1, gap_to: race=White}}", Bounds(max_gap=0.1, gap_to="race=White")),
+        ("overall: {fpr: {max_gap: 0.1, gap_to: young}}", Bounds(max_gap=0.1, gap_to="young")),
+        ("'*': {fpr: {max_gap: 0.1, gap_to: overall}}", Bounds(max_gap=0.1, gap_to="overall")),
+        (
+            "young: {fpr: {max_gap_regression: 1%, gap_to: overall}}",
+            Bounds(max_gap_regression=Tolerance(0.01, relative=True), gap_to="overall"),
+        ),
+        ("young: {fpr: {min: 1, severity: warning}}", Bounds(min=1.0, severity="warning")),
+        ("young: {fpr: {min: 1, severity: error}}", Bounds(min=1.0, severity="error")),
+        ("young: {fpr: {min: 1, decide: observed}}", Bounds(min=1.0, decide="observed")),
+    ],
+)
+def test_gaps_and_severity_are_read_as_they_are_declared(folder, text, expected):
+    found = first_bounds(folder, text)
+    assert found == dataclasses.replace(expected, place=found.place)
+
+
+@pytest.mark.parametrize(
+    "exception", ["severity: warning", "severity: error", "known_failure: {reason: issue 8}"], ids=lambda text: text[:8]
+)
+@pytest.mark.parametrize(
+    ("general", "slice_name"),
+    [
+        ("race: {fpr: {max: 1}}", "race=Other"),
+        ("race: {fpr: {max_regression: 0}}", "race=Other"),
+        ("race: {fpr: {max_gap: 0.1, gap_to: overall}}", "race=Other"),
+        ("'*': {fpr: {max: 1}}", "race=Other"),
+        ("'*': {fpr: {max_regression: 0}}", "young"),
+        ("'*': {fpr: {max: 1}}", "race"),
+    ],
+)
+def test_one_slice_may_be_an_exception_from_more_general_bounds(folder, general, slice_name, exception):
+    suite = folder.load(f"{BOUNDED}{general}\n  {slice_name}: {{fpr: {{{exception}}}}}\n")
+    assert [item.slice for item in suite.expectations][1] == slice_name
+
+
+AMOUNT = "must be a number of at least 0, or a percentage such as 2%, not"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("max_regression: -1", f"37: expect.young.fpr.max_regression {AMOUNT} -1"),
+        ("max_regression: -0.1", f"37: expect.young.fpr.max_regression {AMOUNT} -0.1"),
+        ("max_regression: -2%", f"37: expect.young.fpr.max_regression {AMOUNT} '-2%'"),
+        ("max_regression: 2 percent", f"37: expect.young.fpr.max_regression {AMOUNT} '2 percent'"),
+        ("max_regression: 2%%", f"37: expect.young.fpr.max_regression {AMOUNT} '2%%'"),
+        ('max_regression: "%"', f"37: expect.young.fpr.max_regression {AMOUNT} '%'"),
+        ("max_regression: '0.02'", f"37: expect.young.fpr.max_regression {AMOUNT} '0.02'"),
+        ('max_regression: "2%\\n"', f"37: expect.young.fpr.max_regression {AMOUNT} '2%\\n'"),
+        ("max_regression: 9999999999%", f"37: expect.young.fpr.max_regression {AMOUNT} '9999999999%'"),
+        ("max_regression: .inf", f"37: expect.young.fpr.max_regression {AMOUNT} inf"),
+        ("max_regression: .nan", f"37: expect.young.fpr.max_regression {AMOUNT} nan"),
+        ("max_regression: true", f"37: expect.young.fpr.max_regression {AMOUNT} True"),
+        ("max_regression: [1]", f"37: expect.young.fpr.max_regression {AMOUNT} [1]"),
+        ("max_regression: {by: -1}", f"42: expect.young.fpr.max_regression.by {AMOUNT} -1"),
+        ("max_regression: {by: }", f"42: expect.young.fpr.max_regression.by {AMOUNT} None"),
+        ("max_regression: {from: best}", "37: missing key 'by'"),
+        ("max_regression: {bye: 1, by: 1}", "38: unknown key 'bye' - did you mean 'by'?"),
+        (
+            "max_regression: {by: 1, from: bst}",
+            "51: expect.young.fpr.max_regression.from must be 'accepted' or 'best', not 'bst' - did you mean 'best'?",
+        ),
+        ("max_regression:", "15: give at least one of min, max, max_regression, max_gap"),
+        ("max_gap: 0.1", "21: `max_gap` needs a family (a slice with `by:`), or `gap_to: overall`"),
+        (
+            "max_gap_regression: 1%",
+            "21: `max_gap_regression` needs a family (a slice with `by:`), or `gap_to: overall`",
+        ),
+        ("gap_to: overall", "21: `gap_to` needs `max_gap` or `max_gap_regression`"),
+        ("gap_to: overall, min: 1", "21: `gap_to` needs `max_gap` or `max_gap_regression`"),
+        ("gap_to: overal, max_gap: 1", "29: unknown slice 'overal' - did you mean 'overall'?"),
+        ("gap_to: '', max_gap: 1", "29: unknown slice '' (known: old, overall, race, young)"),
+        ("gap_to: '*', max_gap: 1", "29: unknown slice '*' (known: old, overall, race, young)"),
+        ("gap_to: race, max_gap: 1", "29: 'race' is a family: name one slice, such as a member of it"),
+        ("gap_to: young, max_gap: 1", "29: the gap from 'young' to itself is always 0: name another slice"),
+        ("gap_to: 5, max_gap: 1", "29: expect.young.fpr.gap_to must be a text, not 5"),
+        (
+            "severity: warn, min: 1",
+            "31: expect.young.fpr.severity must be 'error' or 'warning', not 'warn' - did you mean 'warning'?",
+        ),
+        ("severity: warning", "15: there is no min, max or max_regression of 'fpr' to make an exception from"),
+        ("decide: proven", "15: give at least one of min, max, max_regression, max_gap"),
+        ("max_regresion: 1, min: 1", "21: unknown key 'max_regresion' - did you mean 'max_regression'?"),
+    ],
+)
+def test_a_wrong_bound_is_refused_where_it_stands_with_what_to_write(folder, text, problem):
+    assert folder.problems(f"{BOUNDED}young: {{ fpr: {{{text}}} }}\n") == [f"s.behave.yaml:9:{problem}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("'*': {fpr: {severity: warning}}", "8: give at least one of min, max, max_regression, max_gap"),
+        ("'*': {fpr: {max_gap: 1}}", "14: `max_gap` needs a family (a slice with `by:`), or `gap_to: overall`"),
+        ("overall: {fpr: {severity: warning}}", "13: give at least one of min, max, max_regression, max_gap"),
+        (
+            "overall: {fpr: {max_gap: 1, gap_to: overall}}",
+            "39: the gap from 'overall' to itself is always 0: name another slice",
+        ),
+        (
+            "{race: {fpr: {max_gap: 1}}, race=a: {fpr: {severity: warning}}}",
+            "40: there is no min, max or max_regression of 'fpr' to make an exception from",
+        ),
+    ],
+)
+def test_a_bound_that_fits_no_slice_in_its_place_is_refused(folder, text, problem):
+    assert folder.problems(f"{BOUNDED}{text}\n") == [f"s.behave.yaml:9:{problem}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (f"{AB}baseline: odl\n", "3:11: there is no model 'odl' - did you mean 'old'?"),
+        (f"{AB}baseline: ''\n", "3:11: there is no model '' (known: new, old)"),
+        (f"{HEAD}baseline: 5\n", "3:11: baseline must be a mapping, not 5"),
+        (f"{HEAD}baseline: {{colum: a}}\n", "3:12: unknown key 'colum' - did you mean 'column'?"),
+        (
+            f"{HEAD}baseline: {{}}\n",
+            "3:1: give exactly one of python, predictions, column, estimator, plugin, but there is none",
+        ),
+        (f"{HEAD}baseline: {{column: guess}}\n", "3:11: this is the model itself: nothing can differ from it"),
+        (f"{HEAD}baseline: {{predictions: a.csv, score: p}}\n", "3:25: there is no file a.csv (known: s.behave.yaml)"),
+        (f"{HEAD}comparison: 0.05\n", "3:13: comparison must be a mapping, not 0.05"),
+        (f"{HEAD}comparison: {{alfa: 0.1}}\n", "3:14: unknown key 'alfa' - did you mean 'alpha'?"),
+        (f"{HEAD}comparison: {{alpha: 0}}\n", "3:21: comparison.alpha must be above 0, not 0"),
+        (f"{HEAD}comparison: {{alpha: 1}}\n", "3:21: comparison.alpha must be below 1, not 1"),
+        (f"{HEAD}comparison: {{alpha: 5%}}\n", "3:21: comparison.alpha must be a number, not '5%'"),
+        (
+            f"{HEAD}comparison: {{mcnemar: midp}}\n",
+            "3:23: comparison.mcnemar must be 'mid-p' or 'exact', not 'midp' - did you mean 'mid-p'?",
+        ),
+        (
+            "model: a:b\ndataset: {path: a.csv, cluster: ''}\n",
+            "2:32: dataset.cluster must be a name, not ''",
+        ),
+        ("model: a:b\ndataset: {path: a.csv, cluster: [a]}\n", "2:32: dataset.cluster must be a text, not ['a']"),
+        ("model: a:b\ndataset: {path: a.csv, clustr: a}\n", "2:24: unknown key 'clustr' - did you mean 'cluster'?"),
+    ],
+)
+def test_a_wrong_word_about_the_baseline_is_refused_where_it_stands(folder, text, problem):
+    assert folder.problems(text) == [f"s.behave.yaml:{problem}"]
+
+
+@pytest.mark.parametrize(
+    ("rate", "problem"),
+    [
+        ("{min: 1, max_regression: 1%}", "48: `max_regression` does nothing for a pass rate: remove it"),
+        ("{min: 1, max_gap: 1}", "48: `max_gap` does nothing for a pass rate: remove it"),
+        ("{min: 1, gap_to: overall}", "48: `gap_to` does nothing for a pass rate: remove it"),
+        ("{min: 1, max_gap_regression: 1}", "48: `max_gap_regression` does nothing for a pass rate: remove it"),
+        ("{}", "27: give at least one of min and max"),
+        ("{severity: warning}", "27: give at least one of min and max"),
+    ],
+)
+def test_a_pass_rate_has_no_baseline(folder, rate, problem):
+    text = f"{HEAD}cases: [{{id: a, input: {{x: 1}}, expect: {{label: 1}}, tags: hard}}]\n"
+    assert folder.problems(f"{text}expect: {{cases: {{hard: {{pass_rate: {rate}}}}}}}\n") == [
+        f"s.behave.yaml:4:{problem}"
+    ]
+
+
+def test_a_pass_rate_may_only_warn(folder):
+    text = f"{HEAD}cases: [{{id: a, input: {{x: 1}}, expect: {{label: 1}}, tags: hard}}]\n"
+    suite = folder.load(f"{text}expect: {{cases: {{hard: {{pass_rate: {{min: 1, severity: warning}}}}}}}}\n")
+    assert suite.tag_expectations[0].bounds.severity == "warning"
+
+
+# --- file names ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 5_000, f"folder/{'x' * 300}", "a\\0b", "no/such/file.csv", ""], ids=lambda name: name[:9]
+)
+@pytest.mark.parametrize("key", ["predictions", "estimator"])
+def test_a_name_that_no_file_can_have_names_no_file(folder, key, name):
+    text = f'dataset: {{path: rows.csv}}\nmodel: {{prediction: p, {key}: "{name}"}}\n'
+    (problem, *_) = folder.problems(text)
+    assert problem.startswith("s.behave.yaml:2:")
+    assert "there is no file" in problem or name == ""
+
+
+@pytest.mark.parametrize("name", ["x" * 5_000, "x" * 5_000 + ":function", "a\\0:f", "f\\0"], ids=lambda name: name[-9:])
+def test_a_dataset_may_be_called_anything_until_it_is_read(folder, name):
+    assert folder.problems(f'dataset: {{path: "{name}"}}\nmodel: {{column: guess}}\n') == []
+
+
+def test_a_folder_that_cannot_be_listed_gives_no_suggestions(folder):
+    folder.write("file", "")
+    assert folder.problems("dataset: {path: a}\nmodel: {score: s, predictions: file/labels.csv}\n") == [
+        "s.behave.yaml:2:32: there is no file file/labels.csv"
+    ]
 
 
 # --- several files: extends ---------------------------------------------------------------------------------------
@@ -217,6 +508,48 @@ expect:
     }
 
 
+def test_bounds_against_the_baseline_are_inherited_key_by_key(folder):
+    folder.write(
+        "standard.yaml",
+        """\
+slices: {young: age < 25, race: {by: race}}
+metrics: [accuracy, fpr]
+comparison: {alpha: 0.01, mcnemar: exact}
+expect:
+  overall: {accuracy: {max_regression: {by: 0.01, from: best}, severity: warning}}
+  young: {fpr: {max_gap: 0.1, gap_to: overall}}
+  race: {fpr: {max_gap: 0.2, max_gap_regression: 1%}}
+""",
+    )
+    suite = folder.load(
+        f"""{HEAD}extends: standard.yaml
+comparison: {{alpha: 0.1}}
+expect:
+  overall: {{accuracy: {{min: 0.5, max_regression: 2%}}}}
+  young: {{fpr: {{gap_to: race=White}}}}
+  race: {{fpr: {{severity: warning}}}}
+"""
+    )
+    assert suite.comparison == ComparisonSpec(alpha=0.1, mcnemar="exact")
+    assert [dataclasses.replace(item.bounds, place=None) for item in suite.expectations] == [
+        Bounds(min=0.5, max_regression=Tolerance(0.02, relative=True), severity="warning"),
+        Bounds(max_gap=0.1, gap_to="race=White"),
+        Bounds(max_gap=0.2, max_gap_regression=Tolerance(0.01, relative=True), severity="warning"),
+    ]
+
+
+def test_a_mistake_in_an_inherited_comparison_is_found_where_it_stands(folder):
+    folder.write(
+        "standard.yaml",
+        "comparison: {alpha: 2, mcnemar: exact}\nmetrics: [fpr]\nexpect: {overall: {fpr: {max_regression: x}}}",
+    )
+    assert folder.problems(f"{HEAD}extends: standard.yaml\ncomparison: {{mcnemar: midp}}\n") == [
+        "s.behave.yaml:4:23: comparison.mcnemar must be 'mid-p' or 'exact', not 'midp' - did you mean 'mid-p'?",
+        "standard.yaml:1:21: comparison.alpha must be below 1, not 2",
+        f"standard.yaml:3:41: expect.overall.fpr.max_regression {AMOUNT} 'x'",
+    ]
+
+
 def test_inherited_parts_keep_the_place_where_they_stand(folder):
     folder.write("standard.yaml", STANDARD)
     suite = folder.load(f"{HEAD}extends: standard.yaml\nmetrics: [fnr]\nslices: {{rich: income > 5}}\n")
@@ -271,6 +604,7 @@ def test_a_standard_may_extend_another_from_its_own_folder(folder):
         ("b.yaml", {"b.yaml": "metrics: []\nmetrics: []"}, "b.yaml:2:1: duplicate key 'metrics', first used in line 1"),
         ("b.yaml", {"b.yaml": "metric: []"}, "b.yaml:1:1: unknown key 'metric' - did you mean 'metrics'?"),
         ("b.yaml", {"b.yaml": "cases: []"}, "b.yaml:1:1: 'cases' cannot be shared by `extends`"),
+        ("b.yaml", {"b.yaml": "baseline: a:b"}, "b.yaml:1:1: 'baseline' cannot be shared by `extends`"),
         ("b.yaml", {"b.yaml": "owner: me\ndataset: {}"}, "b.yaml:2:1: 'dataset' cannot be shared by `extends`"),
     ],
 )
@@ -369,14 +703,19 @@ def test_a_thousand_cases_keep_their_places(folder):
 SOUND = {
     "suite": "loans",
     "owner": "me",
-    "dataset": {"path": "rows.csv", "id": "id", "target": "y"},
+    "dataset": {"path": "rows.csv", "id": "id", "target": "y", "cluster": "speaker"},
     "model": {"column": "guess"},
+    "baseline": {"column": "old"},
+    "comparison": {"alpha": 0.1},
     "metadata": {"length": "words(text)", "band": {"column": "age", "edges": [1, 2]}},
     "slices": {"young": "age < 25", "group": {"by": "group", "min_size": 3}, "both": ["young", "age > 1"]},
     "metrics": ["accuracy", {"name": "cost", "mean": "price", "better": "lower"}, "fpr"],
     "expect": {
         "overall": {"accuracy": {"min": 0.5}},
         "group": {"accuracy": {"max_gap": 0.5}, "cost": {"max": 3, "known_failure": {"reason": "x"}}},
+        "young": {"accuracy": {"max_gap": 0.1, "gap_to": "overall", "severity": "warning"}},
+        "both": {"cost": {"max_regression": {"by": "1%", "from": "best"}}},
+        "group=a": {"cost": {"severity": "warning"}},
         "cases": {"smoke": {"pass_rate": {"min": 0.9}}},
     },
     "cases": [
@@ -402,7 +741,14 @@ MISTAKES = {
     "metric option": (("metrics", 1, "better"), "lowr", "metrics.1.better must be 'higher' or 'lower', not 'lowr'"),
     "bound": (("expect", "overall", "accuracy", "min"), "high", "expect.overall.accuracy.min must be a number"),
     "slice of bounds": (("expect", "overal"), {"cost": {"min": 1}}, "unknown slice 'overal' - did you mean 'overall'?"),
-    "bounds of a slice": (("expect", "young"), 5, "expect.young must be a mapping, not 5"),
+    "bounds of a slice": (("expect", "both"), 5, "expect.both must be a mapping, not 5"),
+    "cluster": (("dataset", "cluster"), "", "dataset.cluster must be a name, not ''"),
+    "baseline": (("baseline",), 5, "baseline must be a mapping, not 5"),
+    "level": (("comparison", "alpha"), 2, "comparison.alpha must be below 1, not 2"),
+    "bounds with exceptions": (("expect", "group", "cost", "max"), "3", "expect.group.cost.max must be a number"),
+    "gap": (("expect", "young", "accuracy", "gap_to"), "group", "'group' is a family: name one slice"),
+    "severity": (("expect", "young", "accuracy", "severity"), "warn", "expect.young.accuracy.severity must be"),
+    "loss": (("expect", "overall", "accuracy", "max_regression"), "1", "expect.overall.accuracy.max_regression must"),
     "known failure": (
         ("expect", "group", "cost", "known_failure", "until"),
         "tomorrow",

@@ -1,0 +1,118 @@
+"""Metrics that are functions of counts, for two models: bootstrap and swaps of the joint counts of their states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from pytest_behave.compare.proportions import tango_interval
+from pytest_behave.compare.tails import SEED, Z, upper_tail
+from pytest_behave.records.pairs import PairedStates
+
+RESAMPLES = 1_000
+ROUNDING = 1e-12
+
+Value = Callable[[np.ndarray], np.ndarray]
+
+
+class JointCounts(NamedTuple):
+    """The pairs of states that occur, and how often; ``size`` is the number of states."""
+
+    baseline: np.ndarray
+    candidate: np.ndarray
+    counts: np.ndarray
+    size: int
+
+
+def joint_counts(pairs: PairedStates, rows: np.ndarray) -> JointCounts:
+    """Count the pairs of states on some rows."""
+    codes = pairs.baseline[rows] * pairs.size + pairs.candidate[rows]
+    if pairs.size**2 <= 4 * len(rows):
+        counts = np.bincount(codes, minlength=pairs.size**2)
+        cells = np.flatnonzero(counts)
+        counts = counts[cells]
+    else:
+        cells, counts = np.unique(codes, return_counts=True)
+    return JointCounts(cells // pairs.size, cells % pairs.size, counts, pairs.size)
+
+
+def values(table: JointCounts, value: Value) -> tuple[float, float]:
+    """Return the baseline's and the candidate's value, NaN where undefined."""
+    before, after = _marginals(table, table.counts[None])
+    return float(value(before)[0]), float(value(after)[0])
+
+
+def _marginals(table: JointCounts, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return counts of states of both models: (draws, states) each."""
+    weights = draws.astype(np.float64)
+    cells = np.arange(len(table.counts))
+    result = []
+    for states in (table.baseline, table.candidate):
+        present, places = np.unique(states, return_inverse=True)
+        indicator = np.zeros((len(cells), len(present)))
+        indicator[cells, places] = 1
+        counts = np.zeros((len(draws), table.size))
+        counts[:, present] = weights @ indicator
+        result.append(counts)
+    return result[0], result[1]
+
+
+def bootstrap(table: JointCounts, value: Value) -> tuple[float, float, float]:
+    """Return the percentile interval of the change, and its standard error.
+
+    Where both models say the same everywhere no resample differs; then the interval is that of as many agreeing pairs.
+    """
+    n = int(table.counts.sum())
+    if np.array_equal(table.baseline, table.candidate):
+        low, high = tango_interval(0, 0, n)
+        return float(low), float(high), 0.0
+    draws = np.random.default_rng(SEED).multinomial(n, table.counts / n, RESAMPLES)
+    before, after = _marginals(table, draws)
+    changes = value(after) - value(before)
+    changes = changes[np.isfinite(changes)]
+    if len(changes) < RESAMPLES / 2:
+        return np.nan, np.nan, np.nan
+    tail = 100 * upper_tail(Z)
+    low, high = np.percentile(changes, [tail, 100 - tail])
+    return float(low), float(high), float(changes.std(ddof=1))
+
+
+def swap_p(table: JointCounts, value: Value, worse: int, margin: float, error: float) -> float:
+    """Return the one-sided p of a loss beyond ``margin``.
+
+    At margin 0: were the two models as good, each pair of different states were as likely the other way round; the
+    spread of the change under such swaps gives z, and the larger p of the normal tail and of the swaps themselves is
+    taken (few pairs are not normal, and a thousand swaps do not reach far tails). Else z from the bootstrap's error.
+    """
+    before, after = values(table, value)
+    loss = worse * (after - before)
+    if margin != 0:
+        floor = np.sqrt(min(-margin, 1.0) * (1 - min(-margin, 1.0)) / table.counts.sum()) if margin < 0 else 0.0
+        spread = max(error, float(floor))
+        return float(upper_tail((loss - margin) / spread)) if spread > 0 else float(loss <= margin)
+    swapped = worse * _swapped_changes(table, value)
+    swapped = swapped[np.isfinite(swapped)]
+    if not len(swapped) or loss <= 0:
+        return 1.0 if loss < 0 or not len(swapped) else 0.5 if swapped.any() else 1.0
+    spread = float(np.sqrt(np.mean(swapped**2)))
+    tied = np.abs(swapped - loss) <= ROUNDING
+    reached = (np.sum(swapped > loss + ROUNDING) + tied.sum() / 2) / len(swapped)
+    return max(float(upper_tail(loss / spread)) if spread > 0 else 0.0, float(reached))
+
+
+def _swapped_changes(table: JointCounts, value: Value) -> np.ndarray:
+    """Return the change under random swaps of the two models, pair by pair of states."""
+    low, high = np.minimum(table.baseline, table.candidate), np.maximum(table.baseline, table.candidate)
+    pairs, places = np.unique(low * table.size + high, return_inverse=True)
+    totals = np.bincount(places, table.counts).astype(np.int64)
+    first, second = pairs // table.size, pairs % table.size
+    kept = np.random.default_rng(SEED).binomial(totals, 0.5, (RESAMPLES, len(pairs)))
+    same = first == second
+    kept[:, same] = totals[same]
+    both = JointCounts(
+        np.concatenate([first, second]), np.concatenate([second, first]), np.concatenate([totals, totals]), table.size
+    )
+    before, after = _marginals(both, np.hstack([kept, totals - kept]))
+    return np.asarray(value(after) - value(before))

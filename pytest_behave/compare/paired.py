@@ -1,0 +1,239 @@
+"""Two models on the same instances: the change of a metric, its interval, and the chance of such a loss by accident.
+
+One function per form of a metric (see ``records/pairs.py``), picked by ``compare_pairs``. All are oriented by
+``worse``: +1 where a rise of the metric is a loss, -1 where a fall is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pytest_behave.compare import influence, joint
+from pytest_behave.compare.multiplicity import Flippable
+from pytest_behave.compare.proportions import loss_p, tango_interval, tango_z, test_name
+from pytest_behave.compare.tails import SEED, t_quantile, upper_tail_t
+from pytest_behave.records.pairs import PairedInfluences, PairedRows, PairedStates, PairedValues, Pairs
+
+FEWEST_OF_A_BOOTSTRAP = 0.5  # share of resamples that must leave the metric defined
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """The tolerated loss on one slice: ``by`` in the metric's unit, or as a share of the baseline's value.
+
+    ``extra`` is added: how much worse the baseline is than the best accepted value counts as lost already (negative).
+    """
+
+    by: float = 0.0
+    relative: bool = False
+    extra: float = 0.0
+
+    def of(self, baseline: float) -> float:
+        """Return the margin for a baseline value."""
+        return (self.by * abs(baseline) if self.relative else self.by) + self.extra
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """A metric of both models on one slice; ``p`` is one-sided, for a loss beyond ``margin``.
+
+    ``flippable`` lets max-T adjust the p-value; where the test is sign flips itself, ``p`` is NaN until then, as all
+    hypotheses share the flips. ``differs`` is False where no instance does. Values are NaN where the metric is
+    undefined.
+    """
+
+    baseline: float
+    candidate: float
+    low: float
+    high: float
+    n: int
+    margin: float
+    p: float
+    test: str
+    differs: bool = True
+    flippable: Flippable | None = None
+
+    @property
+    def change(self) -> float:
+        """Candidate minus baseline."""
+        return self.candidate - self.baseline
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What all comparisons of a suite share: the test of paired proportions, units to flip, clusters of rows."""
+
+    units: np.ndarray
+    clusters: np.ndarray | None = None
+    mcnemar: Literal["mid-p", "exact"] = "mid-p"
+
+
+def compare_pairs(
+    pairs: Pairs, slices: Sequence[np.ndarray], margins: Sequence[Margin], worse: int, settings: Settings
+) -> list[Paired]:
+    """Compare a metric on each slice (row numbers)."""
+    if isinstance(pairs, PairedRows):
+        return [_by_rows(pairs, rows, margin, worse, settings) for rows, margin in zip(slices, margins, strict=True)]
+    if settings.clusters is not None and not isinstance(pairs, PairedValues):
+        pairs = influence.of_pairs(pairs)
+    if isinstance(pairs, PairedInfluences):
+        return [
+            _by_influence(pairs, rows, margin, worse, settings) for rows, margin in zip(slices, margins, strict=True)
+        ]
+    if isinstance(pairs, PairedStates):
+        return [_by_states(pairs, rows, margin, worse) for rows, margin in zip(slices, margins, strict=True)]
+    if pairs.binary and settings.clusters is None:
+        return _binary(pairs, slices, margins, worse, settings)
+    return [_mean(pairs, rows, margin, worse, settings) for rows, margin in zip(slices, margins, strict=True)]
+
+
+def _undefined(n: int) -> Paired:
+    return Paired(np.nan, np.nan, np.nan, np.nan, n, np.nan, np.nan, "", differs=False)
+
+
+def _oriented(low: float, high: float, worse: int) -> tuple[float, float]:
+    """Return the interval of the change from that of the loss."""
+    return (low, high) if worse > 0 else (-high, -low)
+
+
+def _binary(
+    pairs: PairedValues, slices: Sequence[np.ndarray], margins: Sequence[Margin], worse: int, settings: Settings
+) -> list[Paired]:
+    """McNemar's test, Tango's score test and interval, from four counts per slice."""
+    counted = ~np.isnan(pairs.baseline)
+    before, after = pairs.baseline == 1, pairs.candidate == 1
+    codes = np.where(counted, 2 * before + after, 4)
+    loss = np.where(counted & (before != after), np.where(after, worse, -worse), 0)
+    cells = np.array([np.bincount(codes[rows], minlength=5)[:4] for rows in slices]).reshape(-1, 4)
+    n = cells.sum(axis=1)
+    gained, lost = cells[:, 1], cells[:, 2]
+    broken, fixed = (gained, lost) if worse > 0 else (lost, gained)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        baseline, candidate = (lost + cells[:, 3]) / n, (gained + cells[:, 3]) / n
+    allowed = np.array([margin.of(value) for margin, value in zip(margins, baseline.tolist(), strict=True)])
+    p = loss_p(broken, fixed, n, allowed, settings.mcnemar)
+    observed = tango_z(broken, fixed, n, allowed)
+    low, high = tango_interval(broken, fixed, n)
+    result = []
+    for index, rows in enumerate(slices):
+        if n[index] == 0:
+            result.append(_undefined(0))
+            continue
+        differing = rows[loss[rows] != 0]
+        flippable = Flippable(settings.units[differing], loss[differing].astype(np.float64), float(observed[index]))
+        result.append(
+            Paired(
+                baseline=float(baseline[index]),
+                candidate=float(candidate[index]),
+                low=_oriented(low[index], high[index], worse)[0],
+                high=_oriented(low[index], high[index], worse)[1],
+                n=int(n[index]),
+                margin=float(allowed[index]),
+                p=float(p[index]),
+                test=test_name(float(allowed[index]), settings.mcnemar),
+                differs=bool(len(differing)),
+                flippable=flippable,
+            )
+        )
+    return result
+
+
+def _mean(pairs: PairedValues, rows: np.ndarray, margin: Margin, worse: int, settings: Settings) -> Paired:
+    """Sign flips of the differences, Student's interval; both by cluster where there are clusters."""
+    rows = rows[~np.isnan(pairs.baseline[rows])]
+    n = len(rows)
+    if n == 0:
+        return _undefined(0)
+    before, after = float(pairs.baseline[rows].mean()), float(pairs.candidate[rows].mean())
+    loss = worse * (pairs.candidate[rows] - pairs.baseline[rows])
+    allowed = margin.of(before)
+    clusters = None if settings.clusters is None else settings.clusters[rows]
+    error, freedom = influence.error_of((loss - loss.mean()) / n, clusters, n - 1)
+    half = float(t_quantile(freedom)) * error if freedom > 0 else np.nan
+    low, high = _oriented(loss.mean() - half, loss.mean() + half, worse)
+    parts = loss - allowed
+    used = parts != 0
+    units, parts = settings.units[rows][used], parts[used]
+    differs = bool((loss != 0).any())
+    sums = parts if clusters is None else np.bincount(clusters[used], parts)
+    spread = float(np.sqrt(np.einsum("i,i", sums, sums)))
+    observed = float(parts.sum()) / spread if spread > 0 else 0.0
+    flippable = Flippable(units, parts, observed)
+    return Paired(before, after, low, high, n, allowed, np.nan, "sign-flip", differs, flippable)
+
+
+def _by_states(pairs: PairedStates, rows: np.ndarray, margin: Margin, worse: int) -> Paired:
+    """Bootstrap and swaps of the joint counts: their cost does not grow with the rows."""
+    table = joint.joint_counts(pairs, rows)
+    before, after = joint.values(table, pairs.value)
+    if np.isnan(before) or np.isnan(after):
+        return _undefined(len(rows))
+    allowed = margin.of(before)
+    low, high, error = joint.bootstrap(table, pairs.value)
+    p = joint.swap_p(table, pairs.value, worse, allowed, error)
+    differs = bool((table.baseline != table.candidate).any())
+    return Paired(before, after, low, high, len(rows), allowed, p, "swapped-counts", differs)
+
+
+def _by_influence(pairs: PairedInfluences, rows: np.ndarray, margin: Margin, worse: int, settings: Settings) -> Paired:
+    """Student's test and interval from the variance of the difference (for ROC AUC: DeLong)."""
+    found = pairs.on(rows)
+    if np.isnan(found.baseline) or np.isnan(found.candidate) or found.freedom < 1:
+        return _undefined(len(rows))
+    clusters = None if settings.clusters is None else settings.clusters[rows]
+    difference = found.candidate_rows - found.baseline_rows
+    error, freedom = influence.error_of(difference, clusters, found.freedom)
+    change, allowed = found.candidate - found.baseline, margin.of(found.baseline)
+    half = float(t_quantile(freedom)) * error
+    test = pairs.test if clusters is None else f"{pairs.test}-clustered"
+    return Paired(
+        found.baseline,
+        found.candidate,
+        change - half,
+        change + half,
+        len(rows),
+        allowed,
+        tail(worse * change - allowed, error, freedom, allowed, len(rows)),
+        test,
+        differs=bool(difference.any()),
+    )
+
+
+def tail(beyond: float, error: float, freedom: float, margin: float, n: int) -> float:
+    """Return p of a loss ``beyond`` the margin from its standard error.
+
+    Where nothing varies, a margin below zero (the best accepted value was better) is held against a proportion's error.
+    """
+    if margin < 0:
+        error = max(error, float(np.sqrt(min(-margin, 1.0) * (1 - min(-margin, 1.0)) / n)))
+    if error == 0:
+        return 1.0 if beyond <= 0 else 0.0
+    return float(upper_tail_t(beyond / error, freedom))
+
+
+def _by_rows(pairs: PairedRows, rows: np.ndarray, margin: Margin, worse: int, settings: Settings) -> Paired:
+    """Bootstrap of instances, or of whole clusters: the same resampled rows for both models."""
+    before, after = pairs.on(rows)
+    if np.isnan(before) or np.isnan(after) or len(rows) < 2:  # noqa: PLR2004 - one row has no spread
+        return _undefined(len(rows))
+    random = np.random.default_rng(SEED)
+    members = None if settings.clusters is None else influence.members_of(settings.clusters[rows])
+    changes = []
+    for _ in range(pairs.resamples):
+        drawn = influence.resampled(rows, members, random)
+        values = pairs.on(drawn)
+        changes.append(values[1] - values[0])
+    samples = np.array([change for change in changes if np.isfinite(change)])
+    if len(samples) < FEWEST_OF_A_BOOTSTRAP * pairs.resamples:
+        return _undefined(len(rows))
+    units = len(rows) if members is None else len(members)
+    error = float(samples.std(ddof=1)) * np.sqrt(units / (units - 1)) if units > 1 else np.nan
+    half = float(t_quantile(max(units - 1, 1))) * error
+    change, allowed = after - before, margin.of(before)
+    p = tail(worse * change - allowed, error, max(units - 1, 1), allowed, len(rows))
+    differs = bool(samples.any() or change)
+    return Paired(before, after, change - half, change + half, len(rows), allowed, p, "bootstrap", differs)

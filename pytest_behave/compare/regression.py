@@ -1,0 +1,75 @@
+"""From a change and its tolerance to a verdict."""
+
+from __future__ import annotations
+
+from pytest_behave.compare.power import MOST_SEARCHED
+from pytest_behave.compare.verdicts import ROUNDING, enough, figure
+from pytest_behave.records import Change, Decide, Tolerance, Verdict
+
+
+def judge_change(  # noqa: C901, PLR0913 - a change, and all that its verdict hangs on
+    change: Change,
+    tolerance: Tolerance,
+    *,
+    name: str,
+    worse: int,
+    decide: Decide | None,
+    alpha: float,
+    differs: bool,
+    decidable: bool,
+    coverage: float,
+    needed: int,
+) -> Verdict:
+    """Return the verdict on ``max_regression`` (or, by ``name``, another bound on a change).
+
+    ``worse`` is +1 where a rise is a loss. ``decidable`` tells whether any outcome on so many instances could be a
+    regression, ``coverage`` how many of them can be compared, ``needed`` how many instances would decide.
+    """
+    if change.value is None or change.change is None:
+        return Verdict("undecided", change.reason)
+    if coverage < 0.5:  # noqa: PLR2004 - half of the rows
+        return Verdict("undecided", f"only {coverage:.0%} of the instances can be compared with the baseline")
+    allowed = change.tolerance or 0.0
+    if not differs and allowed >= 0:
+        return Verdict("holds")
+    if not decidable:
+        return Verdict("undecided", f"{change.n} instances cannot decide {name} {tolerance}{_would(needed)}")
+    loss = worse * change.change
+    if decide == "proven":
+        end = change.high if worse > 0 else change.low
+        if end is None:
+            return Verdict("undecided", "`decide: proven` needs an interval of the change, and there is none")
+        if worse * end > allowed + ROUNDING:
+            return Verdict(
+                "regressed", f"{_moved(change)}, and a loss of {figure(worse * end)} is not ruled out (proven)"
+            )
+        return Verdict("holds")
+    if loss <= allowed + ROUNDING:
+        return Verdict("holds")
+    said = f"{_moved(change)}, beyond {name} {tolerance}{_flips(change)}"
+    if decide == "observed":
+        return Verdict("regressed", said)
+    if change.p_adjusted is not None and change.p_adjusted <= alpha:
+        return Verdict("regressed", f"{said}{_p(change)}")
+    return Verdict("suspect", f"{said}, within noise{_p(change)}{_would(needed)}")
+
+
+def _moved(change: Change) -> str:
+    value, moved = float(change.value or 0.0), float(change.change or 0.0)
+    return f"{'rose' if moved > 0 else 'fell'} from {figure(value)} to {figure(value + moved)}"
+
+
+def _flips(change: Change) -> str:
+    if change.broken is None or change.fixed is None:
+        return "" if change.paired else " (unpaired)"
+    return f": {change.broken:,} broken, {change.fixed:,} fixed"
+
+
+def _p(change: Change) -> str:
+    if change.p is None or change.p_adjusted is None:
+        return ""
+    return f" (p {change.p:.2g}, {change.p_adjusted:.2g} among all bounds)"
+
+
+def _would(needed: int) -> str:
+    return f"; at this disagreement {enough(needed)}" if needed < MOST_SEARCHED else ""

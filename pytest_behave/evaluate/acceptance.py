@@ -1,0 +1,121 @@
+"""Accepting what a run measured as the new baseline: what changes, line by line, and then the files."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pytest_behave.compare import store
+from pytest_behave.compare.store import WorkingTree, baseline_paths, baseline_text, read_baseline, write_atomically
+from pytest_behave.records import Accepted, BaselineEntry, Behavior, Better, Key, StoredBaseline, SuiteRun
+from pytest_behave.report.lines import figure, printable
+
+BEST = "from best"
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """What is about to be written of one suite, and in which files; no files where nothing changes."""
+
+    lines: tuple[str, ...]
+    files: tuple[tuple[Path, bytes], ...] = ()
+
+    def write(self) -> None:
+        """Write the files, each as a whole or not at all; raises BaselineError."""
+        for path, data in self.files:
+            write_atomically(path, data)
+
+
+def acceptance(  # noqa: PLR0913 - a run, its suite and what was asked for
+    run: SuiteRun,
+    suite_file: Path,
+    *,
+    mode: str,
+    reason: str,
+    declared: Collection[Key] | None,
+    predictions: bytes | None,
+) -> Acceptance:
+    """Return what ``mode`` (new, accept or prune) does to a suite's baseline, from the behaviors that were measured.
+
+    ``declared`` are all keys of the suite, None if they could not be told, ``predictions`` the outputs behind the run.
+    These are written only if everything that is declared was measured; single values are stored without them.
+    """
+    if run.baseline is not None and run.baseline.kind == "model":
+        return Acceptance((f"{run.suite}: compares with the model {run.baseline.name}, so there is nothing to store",))
+    values, outputs = baseline_paths(suite_file, run.suite)
+    old = read_baseline(WorkingTree(), values, run.suite)
+    if mode == "prune":
+        return _pruned(run, values, old, declared)
+    complete = declared is not None and set(declared) == {_key(item) for item in run.behaviors}
+    whole = predictions is not None and complete and (mode == "accept" or old is None)
+    measured = {
+        _key(item): _entry(item, reason, whole=whole, first=mode == "new" and old is not None)
+        for item in run.behaviors
+        if item.verdict != "error"
+    }
+    better: dict[Key, Better] = {
+        _key(item): item.better for item in run.behaviors if BEST in str(item.bounds.get("max_regression", ""))
+    }
+    act = store.accept if mode == "accept" else store.add_missing
+    new, changed = act(old, measured, suite=run.suite, better=better)
+    if whole or old is None:
+        new = replace(new, dataset=run.dataset_fingerprint, model=run.model_fingerprint)
+    verdicts = {_key(item): str(item.verdict) for item in run.behaviors}
+    text = baseline_text(new).encode()
+    files = [(values, text)] if old is None or baseline_text(old).encode() != text else []
+    if whole and predictions is not None and (files or _differs(outputs, predictions)):
+        files.append((outputs, predictions))
+    return Acceptance((*_lines(run.suite, changed, verdicts, files),), tuple(files))
+
+
+def _key(behavior: Behavior) -> Key:
+    return behavior.slice, behavior.metric
+
+
+def _differs(path: Path, data: bytes) -> bool:
+    return WorkingTree().read(path) != data
+
+
+def _entry(item: Behavior, reason: str, *, whole: bool, first: bool) -> BaselineEntry:
+    """Return an accepted value: this run's or, for the ``first`` of a behavior, that of the baseline's own outputs."""
+    is_share = item.interval == "wilson" and item.value is not None
+    change = item.baseline
+    if first and change is not None and change.paired and change.value is not None and change.n == item.n:
+        hits = round(change.value * change.n) if is_share else None
+        return BaselineEntry(change.value, change.n, item.size, hits=hits, reason=reason)
+    return BaselineEntry(
+        value=item.value,
+        n=item.n,
+        size=item.size,
+        hits=round(float(item.value or 0.0) * item.n) if is_share else None,
+        low=None if is_share else item.low,
+        high=None if is_share else item.high,
+        reason=reason,
+        paired=whole,
+    )
+
+
+def _pruned(run: SuiteRun, path: Path, old: StoredBaseline | None, declared: Collection[Key] | None) -> Acceptance:
+    if declared is None:
+        return Acceptance((f"{run.suite}: not pruned, as not all of its behaviors could be told",))
+    if old is None:
+        return Acceptance((f"{run.suite}: there is no baseline to prune",))
+    new, removed = store.prune(old, declared)
+    files = ((path, baseline_text(new).encode()),) if removed else ()
+    return Acceptance(tuple(_lines(run.suite, removed, {}, files)), files)
+
+
+def _lines(
+    suite: str, changed: Collection[Accepted], verdicts: dict[Key, str], files: Collection[tuple[Path, bytes]]
+) -> list[str]:
+    if not files:
+        return [f"{suite}: the baseline stays as it is"]
+    values = [item for item in changed if item.before != item.after]
+    lines = [f"{suite}: {len(values)} values of the baseline change"]
+    for item in values:
+        verdict = verdicts.get((item.slice, item.metric), "no longer declared")
+        before = "nothing" if item.before is None else figure(item.before)
+        after = "nothing" if item.after is None else figure(item.after)
+        lines.append(printable(f"{item.slice} {item.metric}: {before} → {after}, {verdict}"))
+    return [lines[0], *(f"  {line}" for line in lines[1:])]

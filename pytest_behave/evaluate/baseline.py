@@ -1,0 +1,187 @@
+"""What a run is compared with: another model, or the stored baseline of the working tree or of a commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from pytest_behave.compare.predictions import predictions_bytes, read_predictions
+from pytest_behave.compare.store import Commit, WorkingTree, baseline_paths, differences, read_baseline
+from pytest_behave.compare.tails import SEED
+from pytest_behave.data.table import Table
+from pytest_behave.evaluate.measured import Measured, Predictor, outcome_of
+from pytest_behave.evaluate.prepare import Prepared
+from pytest_behave.records import (
+    BaselineUse,
+    ModelSpec,
+    Outcome,
+    Predictions,
+    StoredBaseline,
+    StoredPredictions,
+)
+
+ENOUGH, HALF = 0.9, 0.5  # of all rows that either has, both must have so many unchanged
+
+
+@dataclass(frozen=True)
+class Against:
+    """The baseline's side of a comparison.
+
+    ``outcome`` are its outputs in the order of the dataset, valid on the ``common`` rows; None, with a ``reason``, where
+    only values are known. ``stored`` are those values, None where the baseline is a model. ``accepted`` is the working
+    tree's baseline where a commit's is compared with.
+    """
+
+    use: BaselineUse
+    outcome: Outcome | None
+    common: np.ndarray
+    stored: StoredBaseline | None = None
+    accepted: StoredBaseline | None = None
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    columns: Mapping[str, pd.Series] = field(default_factory=dict)
+
+    @property
+    def coverage(self) -> float:
+        """Share of all rows, of the dataset or the baseline, that both have unchanged."""
+        everything = self.use.common + self.use.added + self.use.removed + self.use.changed
+        return self.use.common / everything if everything else 0.0
+
+
+def against_model(prepared: Prepared, table: Table, model: ModelSpec, predictor: Predictor) -> Against:
+    """Return another model as the baseline, run over the same rows."""
+    predictions = predictor.predict("rows", table.frame, table.ids.tolist())
+    outcome = outcome_of(prepared, table, model, predictions, {})
+    use = _use(prepared, "model", model.name, len(table))
+    return Against(use, outcome, np.ones(len(table), dtype=bool), columns=_named(table))
+
+
+def against_stored(prepared: Prepared, table: Table, ref: str | None) -> Against | None:
+    """Return the stored baseline, None if there is none; raises BaselineError if it cannot be read."""
+    place = WorkingTree() if ref is None else Commit(ref)
+    values, outputs = baseline_paths(prepared.suite.path, prepared.suite.name)
+    stored = read_baseline(place, values, prepared.suite.name)
+    accepted = None if ref is None else read_baseline(WorkingTree(), values, prepared.suite.name)
+    if stored is None:
+        return None
+    use = replace(
+        _use(prepared, "stored" if ref is None else "commit", stored.model, 0),
+        ref=ref or "",
+        accepted=() if ref is None else differences(stored, accepted),
+    )
+    found = read_predictions(place.read(outputs), outputs.name)
+    nowhere = np.zeros(len(table), dtype=bool)
+    if isinstance(found, str):
+        note = f"comparing with values alone, which sees far less: {found}"
+        use = replace(use, common=len(table))
+        return Against(use, None, ~nowhere, stored, accepted, found, (note,))
+    against = _aligned(prepared, table, found, Against(use, None, nowhere, stored, accepted))
+    return replace(against, notes=(*against.notes, *_coverage_notes(against)))
+
+
+def _use(prepared: Prepared, kind: str, name: str, common: int) -> BaselineUse:
+    alpha = prepared.suite.comparison.alpha
+    return BaselineUse(kind, name, alpha, tests=0, seed=SEED, common=common)  # type: ignore[arg-type]
+
+
+def _aligned(prepared: Prepared, table: Table, found: StoredPredictions, against: Against) -> Against:
+    """Bring the stored outputs into the order of the dataset; rows that it lacks get any row's, and are not common."""
+    rows = pd.Index(found.ids).get_indexer(pd.Index(table.ids.tolist()))
+    known = rows >= 0
+    notes = []
+    columns = content_columns(prepared, table)
+    lost = [name for name in found.columns if name not in table.frame.columns]
+    covered = [name for name in found.columns if name in table.frame.columns]
+    content = table.hashes(covered)
+    if lost:
+        notes.append(
+            f"column {lost[0]!r} of the baseline's dataset is gone, so changed rows cannot be told; "
+            "accept the baseline again"
+        )
+    same_content = np.ones(len(table), dtype=bool) if lost else content == found.content[rows]
+    same_target = target_hashes(table) == found.target[rows]
+    common = known & same_content & same_target
+    use = replace(
+        against.use,
+        common=int(common.sum()),
+        added=int((~known).sum()),
+        removed=len(found.ids) - int(known.sum()),
+        changed=int((known & ~common).sum()),
+    )
+    fresh = [name for name in columns if name not in found.columns]
+    if fresh:
+        notes.append(f"column {fresh[0]!r} is new since the baseline was accepted")
+    if not common.any():
+        return replace(against, use=use, reason="no row is in both, unchanged", notes=tuple(notes))
+    filled = np.where(common, rows, rows[common][0])
+    outcome = outcome_of(
+        prepared, table, ModelSpec("baseline", "predictions", ""), _taken(found.predictions, filled), {}
+    )
+    outside = {name: series.where(common) for name, series in _named(table).items()}
+    return replace(against, use=use, outcome=outcome, common=common, notes=tuple(notes), columns=outside)
+
+
+def _taken(predictions: Predictions, rows: np.ndarray) -> Predictions:
+    series = predictions.prediction
+    return Predictions(
+        prediction=None if series is None else series.iloc[rows].reset_index(drop=True),
+        score=None if predictions.score is None else predictions.score[rows],
+        proba={name: values[rows] for name, values in predictions.proba.items()},
+        extra={name: values.iloc[rows].reset_index(drop=True) for name, values in predictions.extra.items()},
+    )
+
+
+def _named(table: Table) -> dict[str, pd.Series]:
+    """Return the outputs that predicates may call ``baseline.output`` and ``baseline.score``."""
+    return {f"baseline.{name}": series for name, series in table.outputs.items() if name in ("output", "score")}
+
+
+def content_columns(prepared: Prepared, table: Table) -> list[str]:
+    """Return the columns that an instance consists of: not its id, not its target, not what a model said of it."""
+    suite = prepared.suite
+    models = [*suite.models, *([suite.baseline] if suite.baseline else [])]
+    outputs = {spec.location for spec in models if spec.kind == "column"}
+    left_out = {*table.spec.id, table.spec.target, *outputs}
+    return sorted(str(name) for name in table.frame.columns if name not in left_out)
+
+
+def target_hashes(table: Table) -> np.ndarray:
+    """Return a hash of each row's right answer."""
+    return table.hashes([] if table.spec.target is None else [table.spec.target])
+
+
+def _coverage_notes(against: Against) -> list[str]:
+    use = against.use
+    parts = [
+        f"{count:,} {word}"
+        for count, word in ((use.added, "added"), (use.removed, "removed"), (use.changed, "changed"))
+        if count
+    ]
+    if not parts:
+        return []
+    few = f"; only {against.coverage:.0%} of the rows are comparable" if against.coverage < ENOUGH else ""
+    return [f"rows since the baseline: {', '.join(parts)}; compared on the {use.common:,} in common{few}"]
+
+
+def predictions_to_store(measured: Measured, fingerprint: str) -> bytes:
+    """Return the parquet file of what a model said, to be accepted as the baseline."""
+    prepared, table, outcome = measured.prepared, measured.table, measured.outcome
+    columns = content_columns(prepared, table)
+    return predictions_bytes(
+        StoredPredictions(
+            ids=table.ids,
+            content=table.hashes(columns),
+            target=target_hashes(table),
+            columns=tuple(columns),
+            model=fingerprint,
+            predictions=Predictions(
+                prediction=table.outputs.get("output"),
+                score=outcome.score,
+                proba=measured.predictions.proba,
+                extra=measured.predictions.extra,
+            ),
+        )
+    )

@@ -1,0 +1,182 @@
+"""A metric of two models in a form that can be compared instance by instance (``records/pairs.py``)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from pytest_behave.errors import MetricError
+from pytest_behave.measure.classification import BinaryF1
+from pytest_behave.measure.general import RESAMPLES_OF_CALLABLES, Custom
+from pytest_behave.measure.kernel import Masks
+from pytest_behave.measure.ranking import Ranked, placements
+from pytest_behave.measure.registry import Chosen
+from pytest_behave.measure.statistics import CellFunction, Mean, Proportion
+from pytest_behave.records import Outcome
+from pytest_behave.records.pairs import (
+    Influences,
+    PairedInfluences,
+    PairedRows,
+    PairedStates,
+    PairedValues,
+    Pairs,
+)
+
+RESAMPLES = 1_000
+
+
+def paired(item: Chosen, baseline: Outcome, candidate: Outcome) -> Pairs | None:
+    """Return a metric of both models, None if it does not depend on the model; raises MetricError as measuring does."""
+    item.metric.check(baseline)
+    item.metric.check(candidate)
+    statistic: Any = item.metric.statistic(item.spec)
+    if isinstance(statistic, Custom):
+        return _of_custom(statistic, baseline, candidate)
+    if isinstance(statistic, Proportion):
+        return _of_proportion(statistic, baseline, candidate)
+    if isinstance(statistic, Mean):
+        return _of_mean(statistic, baseline, candidate)
+    if isinstance(statistic, BinaryF1):
+        statistic = statistic.function(candidate)
+    if isinstance(statistic, CellFunction):
+        return _of_cells(statistic, baseline, candidate)
+    if isinstance(statistic, Ranked) and statistic.name == "roc_auc":
+        return PairedInfluences(lambda rows: _of_areas(rows, baseline, candidate), "delong")
+    if item.metric.needs == "nothing":
+        return None
+    return _of_estimates(item, baseline, candidate)
+
+
+def _of_proportion(statistic: Proportion, baseline: Outcome, candidate: Outcome) -> Pairs:
+    (hit_before, in_before), (hit_after, in_after) = statistic.planes(baseline), statistic.planes(candidate)
+    if np.array_equal(in_before, in_after):
+        return PairedValues(
+            np.where(in_before, hit_before, np.nan).astype(np.float64),
+            np.where(in_after, hit_after, np.nan).astype(np.float64),
+            binary=True,
+        )
+    return PairedStates(
+        np.where(in_before, 1 + hit_before, 0), np.where(in_after, 1 + hit_after, 0), size=3, value=_share_of_hits
+    )
+
+
+def _share_of_hits(counts: np.ndarray) -> np.ndarray:
+    """Hits among relevant rows, from counts of irrelevant rows, misses and hits."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(counts[..., 2] / (counts[..., 1] + counts[..., 2]))
+
+
+def _of_mean(statistic: Mean, baseline: Outcome, candidate: Outcome) -> Pairs:
+    before, after = (np.asarray(statistic.values(outcome), dtype=np.float64) for outcome in (baseline, candidate))
+    if np.isinf(before).any() or np.isinf(after).any():
+        raise MetricError("values are infinite")
+    if not statistic.root and np.array_equal(np.isnan(before), np.isnan(after)):
+        return PairedValues(before, after, binary=False)
+
+    def on(rows: np.ndarray) -> Influences:
+        one, other = _mean_influence(before[rows], statistic.root), _mean_influence(after[rows], statistic.root)
+        return Influences(one[0], other[0], one[1], other[1], min(one[2], other[2]) - 1)
+
+    return PairedInfluences(on, "delta" if statistic.root else "t")
+
+
+def _mean_influence(values: np.ndarray, root: bool) -> tuple[float, np.ndarray, int]:
+    present = ~np.isnan(values)
+    n = int(present.sum())
+    if n == 0:
+        return np.nan, np.zeros(len(values)), 0
+    mean = float(values[present].mean())
+    rows = np.where(present, values - mean, 0.0) / n
+    if not root:
+        return mean, rows, n
+    value = float(np.sqrt(mean))
+    return value, rows / (2 * value) if value > 0 else rows, n
+
+
+def _of_cells(statistic: CellFunction, baseline: Outcome, candidate: Outcome) -> Pairs:
+    """Use the candidate's classes, those that only the baseline says after them."""
+    names = [*candidate.classes, *(name for name in baseline.classes if name not in candidate.classes)]
+    places = np.array([names.index(name) for name in baseline.classes])
+    shape = (candidate.target_classes, len(names))
+    target = np.asarray(candidate.target) * shape[1]
+
+    def value(counts: np.ndarray) -> np.ndarray:
+        return np.asarray(statistic.value(counts.reshape(*counts.shape[:-1], *shape)))
+
+    return PairedStates(
+        target + places[np.asarray(baseline.predicted)],
+        target + np.asarray(candidate.predicted),
+        size=shape[0] * shape[1],
+        value=value,
+    )
+
+
+def _of_areas(rows: np.ndarray, baseline: Outcome, candidate: Outcome) -> Influences:
+    """DeLong's placement values as influences: DeLong, DeLong & Clarke-Pearson 1988, Biometrics 44:837."""
+    positive = np.asarray(candidate.target)[rows] == candidate.positive
+    few = int(min(positive.sum(), (~positive).sum()))
+    found = [_area_influence(np.asarray(outcome.score)[rows], positive) for outcome in (baseline, candidate)]
+    (before, before_rows), (after, after_rows) = found
+    # influence.error_of corrects for rows as a whole, DeLong for each class: take the former back
+    back = np.sqrt((len(rows) - 1) / len(rows)) if len(rows) > 1 else 1.0
+    return Influences(before, after, before_rows * back, after_rows * back, few - 1)
+
+
+def _area_influence(score: np.ndarray, positive: np.ndarray) -> tuple[float, np.ndarray]:
+    m, rest = int(positive.sum()), int((~positive).sum())
+    if m == 0 or rest == 0:
+        return np.nan, np.zeros(len(score))
+    order = np.argsort(score, kind="stable")
+    ranked = score[order]
+    groups = np.cumsum(np.r_[0, ranked[1:] != ranked[:-1]])
+    of_positives, of_negatives = placements(positive[order], groups)
+    value = float(of_positives.mean())
+    rows = np.empty(len(score))
+    rows[order[positive[order]]] = (of_positives - value) / np.sqrt(m * max(m - 1, 1))
+    rows[order[~positive[order]]] = (of_negatives - value) / np.sqrt(rest * max(rest - 1, 1))
+    return value, rows
+
+
+def _of_custom(statistic: Custom, baseline: Outcome, candidate: Outcome) -> Pairs:
+    frames = baseline.frame(), candidate.frame()
+    before, after = statistic.values(frames[0]), statistic.values(frames[1])
+    if before is not None and after is not None:
+        binary = all(np.isin(values[~np.isnan(values)], (0, 1)).all() for values in (before, after))
+        if binary and np.array_equal(np.isnan(before), np.isnan(after)):
+            return PairedValues(before, after, binary=True)
+        return _of_mean(Mean(lambda outcome: before if outcome is baseline else after), baseline, candidate)
+
+    def on(rows: np.ndarray) -> tuple[float, float]:
+        return statistic.number(frames[0], rows), statistic.number(frames[1], rows)
+
+    return PairedRows(on, RESAMPLES_OF_CALLABLES)
+
+
+def _of_estimates(item: Chosen, baseline: Outcome, candidate: Outcome) -> PairedRows:
+    """Any other metric of rows (average precision, ECE, quantiles, R2), measured anew on each resample."""
+
+    def value(outcome: Outcome, rows: np.ndarray) -> float:
+        part = rows_of(outcome, rows)
+        statistic = item.metric.statistic(item.spec)
+        (estimate,) = statistic.estimates(part, Masks([np.ones(len(rows), dtype=bool)], len(rows)))
+        return np.nan if estimate.value is None else estimate.value
+
+    return PairedRows(lambda rows: (value(baseline, rows), value(candidate, rows)), RESAMPLES)
+
+
+def rows_of(outcome: Outcome, rows: np.ndarray) -> Outcome:
+    """Return an outcome of some rows, which may repeat."""
+
+    def taken(values: np.ndarray | None) -> np.ndarray | None:
+        return None if values is None else values[rows]
+
+    return replace(
+        outcome,
+        size=len(rows),
+        target=taken(outcome.target),
+        predicted=taken(outcome.predicted),
+        score=taken(outcome.score),
+        proba={name: values[rows] for name, values in outcome.proba.items()},
+    )

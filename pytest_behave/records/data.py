@@ -1,0 +1,82 @@
+"""The data at hand and what a model said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from pytest_behave.records.declarations import Place, Task
+from pytest_behave.records.expressions import Expr
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+Kind = Literal["number", "bool", "text", "date", "mixed", "empty"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One value per instance: ``values`` (float64, int64, bool, datetime64[ns] or object) where not ``missing``.
+
+    ``codes``, where they are known, number the distinct texts of a text column, -1 where missing.
+    """
+
+    kind: Kind
+    values: np.ndarray
+    missing: np.ndarray
+    codes: tuple[np.ndarray, list[str]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A slice of the data at hand; ``mask`` is True for its instances. ``problem`` says why it could not be made."""
+
+    name: str
+    family: str | None
+    min_size: int
+    mask: np.ndarray
+    place: Place | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """What a model said, row by row in the order of the dataset.
+
+    ``prediction`` holds labels, values or texts (None where the source gives scores only), ``score`` the probability
+    (or any rising score) of the positive class, ``proba`` one array per class, ``embedding`` an (n, d) array,
+    ``extra`` further columns by name.
+    """
+
+    prediction: pd.Series | None = None
+    score: np.ndarray | None = None
+    proba: Mapping[str, np.ndarray] = field(default_factory=dict)
+    embedding: np.ndarray | None = None
+    extra: Mapping[str, pd.Series] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Targets and outputs of all instances, as metrics see them.
+
+    For binary and multiclass tasks ``target`` and ``predicted`` are codes into ``classes``; the first
+    ``target_classes`` of those occur in the target, the others only in the output. For regression they are float64,
+    for text object arrays of str. ``positive`` is a code, or -1.
+    """
+
+    task: Task | None
+    size: int
+    target: np.ndarray | None
+    predicted: np.ndarray | None
+    score: np.ndarray | None
+    proba: Mapping[str, np.ndarray]
+    classes: tuple[str, ...]
+    target_classes: int
+    positive: int
+    column: Callable[[str], Column]
+    condition: Callable[[Expr], tuple[np.ndarray, np.ndarray]]
+    frame: Callable[[], pd.DataFrame]
+    is_probability: bool = True
+    threshold: float = 0.5

@@ -1,0 +1,107 @@
+"""Words for what changed against a baseline, shared by every report."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from pytest_behave.records import Accepted, BaselineUse, Behavior, Change, Instance, SuiteRun
+from pytest_behave.report.lines import figure, printable
+
+ARROW = " \N{RIGHTWARDS ARROW} "
+MOST_FLIPS = 10
+MOST_REASONS = 5
+
+
+def values(behavior: Behavior) -> str:
+    """Return the value before and after: ``0.974 → 0.822``; without a baseline, the value alone."""
+    if behavior.baseline is None:
+        return figure(behavior.value)
+    return f"{figure(behavior.baseline.value)}{ARROW}{figure(behavior.value)}"
+
+
+def change_and_interval(change: Change | None) -> str:
+    """Return the change with its interval: ``-0.151 [-0.21, -0.10]``, in the unit of the metric."""
+    if change is None or change.change is None:
+        return "-"
+    shown = f"{'+' * (change.change > 0)}{figure(change.change)}"
+    if change.low is None or change.high is None:
+        return shown
+    return f"{shown} [{_end(change.low, change)}, {_end(change.high, change)}]"
+
+
+def _end(value: float, change: Change) -> str:
+    """Return one end of an interval, to two digits of the interval's width."""
+    width = abs((change.high or 0.0) - (change.low or 0.0))
+    if not math.isfinite(value) or not 1e-4 <= width < 1e6:  # noqa: PLR2004 - beyond, a fixed number of decimals says little
+        return figure(value)
+    decimals = max(1 - math.floor(math.log10(width)), 0)
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"
+
+
+def flip_counts(change: Change | None) -> str:
+    """Return ``23 broken, 0 fixed``, or nothing where they cannot be counted."""
+    if change is None or change.broken is None or change.fixed is None:
+        return ""
+    return f"{change.broken} broken, {change.fixed} fixed"
+
+
+def change_words(behavior: Behavior) -> str:
+    """Return a whole change: ``0.974 → 0.822 (-0.151 [-0.21, -0.10]), 23 broken, 0 fixed``."""
+    change, counts = behavior.baseline, flip_counts(behavior.baseline)
+    span = f" ({change_and_interval(change)})" if change is not None and change.change is not None else ""
+    return f"{values(behavior)}{span}" + f", {counts}" * bool(counts)
+
+
+def verdict_words(behavior: Behavior) -> str:
+    """Return the verdict, and that it only warns if so."""
+    return f"{behavior.verdict or 'observed'}{' (warning)' * (behavior.severity == 'warning')}"
+
+
+def baseline_line(suite: SuiteRun, use: BaselineUse) -> str:
+    """Return one line on what a suite was compared with, and how many of its rows are in both."""
+    kinds = {"stored": "stored", "commit": f"that of {use.ref or use.name}", "model": f"model {use.name}"}
+    name = kinds[use.kind] + (f" ({use.ref})" if use.kind == "model" and use.ref else "")
+    differing = [
+        f"{count:,} {word}"
+        for count, word in ((use.added, "added"), (use.removed, "removed"), (use.changed, "changed"))
+        if count
+    ]
+    known = use.common or differing
+    whole = f"all {suite.rows:,}" if use.common == suite.rows else f"{use.common:,} of {suite.rows:,}"
+    common = [f"{whole} rows in common"] if known else []
+    return printable(", ".join([f"baseline: {name}", *common, *differing]))
+
+
+def unpaired_notes(suite: SuiteRun) -> list[str]:
+    """Return one note per reason why behaviors were not compared instance by instance, the commonest first."""
+    reasons = Counter(
+        behavior.baseline.reason or "no predictions are stored"
+        for behavior in (*suite.behaviors, *suite.observed)
+        if behavior.baseline is not None and not behavior.baseline.paired
+    )
+    return [
+        f"{count:,} behavior{'s' * (count != 1)} compared by {'their' if count != 1 else 'its'} value alone: {reason}"
+        for reason, count in reasons.most_common(MOST_REASONS)
+    ]
+
+
+def accepted_words(entry: Accepted) -> str:
+    """Return an accepted entry: ``overall accuracy 0.974 → 0.822 (why)``."""
+    why = f" ({entry.reason})" if entry.reason else ""
+    return printable(f"{entry.slice} {entry.metric} {figure(entry.before)}{ARROW}{figure(entry.after)}{why}")
+
+
+def flipped(behavior: Behavior, flips: Mapping[str, Instance]) -> Sequence[Instance]:
+    """Return up to ten instances that show what a behavior lost: those that broke, else those it was given."""
+    change = behavior.baseline
+    if behavior.verdict not in ("regressed", "suspect") or change is None:
+        return behavior.instances
+    found = [flips[name] for name in change.broken_ids[:MOST_FLIPS] if name in flips]
+    return found or behavior.instances
+
+
+def flips_by_id(suite: SuiteRun) -> dict[str, Instance]:
+    """Return the flips of a suite by their ids."""
+    return {instance.id: instance for instance in suite.flips}

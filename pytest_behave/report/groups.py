@@ -1,0 +1,62 @@
+"""The behaviors of a suite in the groups and the order in which reports tell them, each in one group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pytest_behave.records import Behavior, SuiteRun
+from pytest_behave.report.lines import broken, direction, improved, suspects, worst_first
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """What broke (also with severity warning) comes first; ``worse`` is what two records alone show, unpaired."""
+
+    broken: tuple[Behavior, ...]
+    suspects: tuple[Behavior, ...]
+    worse: tuple[Behavior, ...]
+    improved: tuple[Behavior, ...]
+    undecided: tuple[Behavior, ...]
+    known: tuple[Behavior, ...]
+    unchanged: tuple[Behavior, ...]
+    is_compared: bool
+
+
+def grouped(suite: SuiteRun) -> Groups:
+    """Return the groups of a suite. What is only observed counts where it was compared with a baseline."""
+    told, doubted = broken(suite), suspects(suite)
+    seen = {id(behavior) for behavior in (*told, *doubted)}
+    observed = [behavior for behavior in suite.observed if behavior.baseline is not None]
+    rest = [behavior for behavior in (*suite.behaviors, *observed) if id(behavior) not in seen]
+    names = ("worse", "improved", "undecided", "known", "unchanged")
+    parts: dict[str, list[Behavior]] = {name: [] for name in names}
+    for behavior in rest:
+        parts[_part(behavior)].append(behavior)
+    return Groups(
+        broken=tuple(told),
+        suspects=tuple(doubted),
+        worse=tuple(_largest_first(parts["worse"])),
+        improved=tuple(_largest_first(parts["improved"])),
+        undecided=tuple(worst_first(parts["undecided"])),
+        known=tuple(worst_first(parts["known"])),
+        unchanged=tuple(worst_first(parts["unchanged"])),
+        is_compared=suite.baseline is not None or any(behavior.baseline for behavior in (*suite.behaviors, *observed)),
+    )
+
+
+def _part(behavior: Behavior) -> str:
+    unpaired = behavior.baseline is not None and not behavior.baseline.paired
+    if unpaired and direction(behavior) < 0:
+        return "worse"
+    if improved(behavior) or (unpaired and direction(behavior) > 0):
+        return "improved"
+    return {"undecided": "undecided", "known-failure": "known"}.get(behavior.verdict or "holds", "unchanged")
+
+
+def _largest_first(behaviors: Iterable[Behavior]) -> list[Behavior]:
+    return sorted(behaviors, key=lambda item: (-_size_of_change(item), item.slice, item.metric))
+
+
+def _size_of_change(behavior: Behavior) -> float:
+    return abs((behavior.baseline.change if behavior.baseline else None) or 0.0)
