@@ -1,4 +1,4 @@
-"""The command line: ``pytest-behave schema | init | lint | diff`` (also ``python -m pytest_behave``)."""
+"""The command line: ``pytest-behave schema | init | lint | diff | selfcheck`` (also ``python -m pytest_behave``)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,18 @@ def _parser() -> argparse.ArgumentParser:
     diff.add_argument("--format", choices=("text", "md"), default="text", help="text (the default) or Markdown")
     diff.add_argument("-o", "--output", type=Path, help="file to write; default: print")
     diff.set_defaults(run=_diff)
+    check = commands.add_parser("selfcheck", help="say how often a suite would cry wolf, and what losses it can see")
+    check.add_argument("suites", nargs="+", type=Path, metavar="SUITE", help="suite files")
+    check.add_argument("--runs", type=_count, default=200, help="runs in which neither model is better; default: 200")
+    check.add_argument("--model", help="the candidate, where a suite declares several models")
+    check.set_defaults(run=_selfcheck)
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of runs")
+    return int(text)
 
 
 def _schema(parsed: argparse.Namespace) -> int:
@@ -109,3 +120,16 @@ def _diff(parsed: argparse.Namespace) -> int:
     except OSError as error:
         raise BehaveError(f"{parsed.output} cannot be written: {error.strerror}") from None
     return OK
+
+
+def _selfcheck(parsed: argparse.Namespace) -> int:
+    from pytest_behave.evaluate.selfcheck import selfcheck, selfcheck_lines
+    from pytest_behave.predict.progress import progress_bar
+
+    found = OK
+    for path in parsed.suites:
+        with progress_bar(sys.stderr, parsed.runs, f"{path.name}: self-check") as progress:
+            check = selfcheck(path, parsed.runs, model=parsed.model, progress=progress)
+        sys.stdout.write("".join(f"{line}\n" for line in selfcheck_lines(check)))
+        found = FOUND if check.cries_wolf else found
+    return found

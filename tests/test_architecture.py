@@ -21,7 +21,7 @@ ALLOWED = {
     "session": GROUND | {"evaluate", "report", "predict", "session", "plugin"},
     "plugin": {"session", "hookspec"},
     "hookspec": set(),
-    "cli": GROUND | {"evaluate", "declare", "report"},
+    "cli": GROUND | {"evaluate", "declare", "report", "predict"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -66,6 +66,8 @@ def _of_values(pairs: PairedValues, rows: np.ndarray) -> Influences:
 
 
 def _of_states(pairs: PairedStates, rows: np.ndarray) -> Influences:
+    if len(rows) == 0:
+        return Influences(np.nan, np.nan, np.zeros(0), np.zeros(0), 0)
     found = []
     for states in (pairs.baseline[rows], pairs.candidate[rows]):
         counts = np.bincount(states, minlength=pairs.size).astype(np.float64)

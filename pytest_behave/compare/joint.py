@@ -82,16 +82,28 @@ def bootstrap(table: JointCounts, value: Value) -> tuple[float, float, float]:
 def swap_p(table: JointCounts, value: Value, worse: int, margin: float, error: float) -> float:
     """Return the one-sided p of a loss beyond ``margin``.
 
-    At margin 0: were the two models as good, each pair of different states were as likely the other way round; the
-    spread of the change under such swaps gives z, and the larger p of the normal tail and of the swaps themselves is
-    taken (few pairs are not normal, and a thousand swaps do not reach far tails). Else z from the bootstrap's error.
+    At margin 0 it is that of ``_p_of_swaps``, else z from the bootstrap's error; 1 if that is unknown. A loss beyond a
+    margin is a loss, so with a positive margin p is at least that of a loss.
     """
     before, after = values(table, value)
     loss = worse * (after - before)
-    if margin != 0:
-        floor = np.sqrt(min(-margin, 1.0) * (1 - min(-margin, 1.0)) / table.counts.sum()) if margin < 0 else 0.0
-        spread = max(error, float(floor))
-        return float(upper_tail((loss - margin) / spread)) if spread > 0 else float(loss <= margin)
+    if margin == 0:
+        return _p_of_swaps(table, value, worse, loss)
+    if np.isnan(error):
+        return 1.0
+    floor = np.sqrt(min(-margin, 1.0) * (1 - min(-margin, 1.0)) / table.counts.sum()) if margin < 0 else 0.0
+    spread = max(error, float(floor))
+    p = float(upper_tail((loss - margin) / spread)) if spread > 0 else float(loss <= margin)
+    return max(p, _p_of_swaps(table, value, worse, loss)) if margin > 0 else p
+
+
+def _p_of_swaps(table: JointCounts, value: Value, worse: int, loss: float) -> float:
+    """Return the one-sided p of a loss.
+
+    Were the two models as good, each pair of different states were as likely the other way round; the spread of the
+    change under such swaps gives z, and the larger p of the normal tail and of the swaps themselves is taken (few pairs
+    are not normal, and a thousand swaps do not reach far tails).
+    """
     swapped = worse * _swapped_changes(table, value)
     swapped = swapped[np.isfinite(swapped)]
     if not len(swapped) or loss <= 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from pytest_behave.compare.tails import SEED
 
 FLIPS = 2_000
 MOST_UNITS = 4_096
+UNITS_AT_ONCE = 512
 ROUNDING = 1e-5  # of float32 sums of up to 4,096 terms around 1
 
 Floats = npt.NDArray[np.float64]
@@ -52,15 +54,24 @@ def flipped_statistics(hypotheses: Sequence[Flippable], seed: int = SEED) -> np.
         if spread > 0:
             row[:] = sums / spread
     used = np.flatnonzero(parts.any(axis=0))
-    # a sign depends on the unit alone, so that other hypotheses and slices do not change it
-    signs = np.random.default_rng(seed).integers(0, 2, (units, FLIPS), dtype=np.int8)[used]
+    signs = _signs(-(-units // UNITS_AT_ONCE) * UNITS_AT_ONCE, seed)[used]
     return parts[:, used] @ (2 * signs.astype(np.float32) - 1)
+
+
+@lru_cache(maxsize=1)
+def _signs(units: int, seed: int) -> npt.NDArray[np.int8]:
+    """Return 0 or 1 per unit and flip. They depend on the unit alone, so that other hypotheses and slices change none.
+
+    A self-check asks for the same ones some hundred times.
+    """
+    return np.random.default_rng(seed).integers(0, 2, (units, FLIPS), dtype=np.int8)
 
 
 def max_t(observed: npt.ArrayLike, flipped: np.ndarray) -> Floats:
     """Return adjusted p-values: step-down max-T (Westfall & Young 1993, algorithm 2.8), ties counted half (mid-p).
 
-    ``observed`` holds one statistic per hypothesis, ``flipped`` its values under the null: (hypotheses, flips).
+    ``observed`` holds one statistic per hypothesis, ``flipped`` its values under the null: (hypotheses, flips). No p is
+    above the bound on that of all flips, as so many flips as are drawn do not reach far tails.
     """
     statistics = np.asarray(observed, dtype=np.float64)
     order = np.argsort(-statistics, kind="stable")
@@ -68,10 +79,20 @@ def max_t(observed: npt.ArrayLike, flipped: np.ndarray) -> Floats:
     reached = statistics[order][:, None]
     above = (largest > reached + ROUNDING).sum(axis=1)
     tied = (np.abs(largest - reached) <= ROUNDING).sum(axis=1)
-    p = np.maximum.accumulate((above + tied / 2 + 0.5) / (flipped.shape[1] + 1))
+    drawn = (above + tied / 2 + 0.5) / (flipped.shape[1] + 1)
+    compared = np.arange(len(statistics), 0, -1)
+    p = np.maximum.accumulate(np.minimum(drawn, compared * _bound(statistics[order])))
     result = np.empty(len(p))
     result[order] = np.minimum(p, 1.0)
     return result
+
+
+def _bound(statistics: Floats) -> Floats:
+    """Bound on the share of all flips whose statistic, of squared parts that sum up to 1, reaches this one.
+
+    Hoeffding 1963, J. Am. Stat. Assoc. 58:13, theorem 2.
+    """
+    return np.asarray(np.exp(-(np.maximum(statistics, 0.0) ** 2) / 2))
 
 
 def holm(p_values: npt.ArrayLike) -> Floats:
@@ -85,11 +106,15 @@ def holm(p_values: npt.ArrayLike) -> Floats:
 
 
 def sign_flip_p(statistics: npt.ArrayLike, flipped: np.ndarray) -> Floats:
-    """Return each hypothesis' own p: how often its flipped statistic reaches the observed one, ties counted half."""
+    """Return each hypothesis' own p: how often its flipped statistic reaches the observed one, ties counted half.
+
+    Bounded as in ``max_t``.
+    """
     reached = np.asarray(statistics, dtype=np.float64)[:, None]
     above = (flipped > reached + ROUNDING).sum(axis=1)
     tied = (np.abs(flipped - reached) <= ROUNDING).sum(axis=1)
-    return np.asarray((above + tied / 2 + 0.5) / (flipped.shape[1] + 1))
+    drawn = (above + tied / 2 + 0.5) / (flipped.shape[1] + 1)
+    return np.minimum(drawn, _bound(reached[:, 0]))
 
 
 def adjusted(p_values: npt.ArrayLike, flippable: Sequence[Flippable | None]) -> tuple[Floats, Floats]:
@@ -111,3 +136,8 @@ def adjusted(p_values: npt.ArrayLike, flippable: Sequence[Flippable | None]) -> 
     if without:
         result[without] = holm(p[without]) * len(p) / len(without)
     return p, np.clip(result, p, 1.0)
+
+
+def critical_value(hypotheses: Sequence[Flippable], alpha: float) -> float:
+    """Return what the largest statistic of all hypotheses exceeds with probability ``alpha`` under the null."""
+    return float(np.quantile(flipped_statistics(hypotheses).max(axis=0), 1 - alpha)) if hypotheses else np.inf

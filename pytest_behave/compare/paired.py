@@ -187,6 +187,7 @@ def _by_influence(pairs: PairedInfluences, rows: np.ndarray, margin: Margin, wor
     clusters = None if settings.clusters is None else settings.clusters[rows]
     difference = found.candidate_rows - found.baseline_rows
     error, freedom = influence.error_of(difference, clusters, found.freedom)
+    freedom = min(freedom, found.freedom)
     change, allowed = found.candidate - found.baseline, margin.of(found.baseline)
     half = float(t_quantile(freedom)) * error
     test = pairs.test if clusters is None else f"{pairs.test}-clustered"
@@ -199,26 +200,29 @@ def _by_influence(pairs: PairedInfluences, rows: np.ndarray, margin: Margin, wor
         allowed,
         tail(worse * change - allowed, error, freedom, allowed, len(rows)),
         test,
-        differs=bool(difference.any()),
+        differs=bool(difference.any() or change),
     )
 
 
 def tail(beyond: float, error: float, freedom: float, margin: float, n: int) -> float:
     """Return p of a loss ``beyond`` the margin from its standard error.
 
-    Where nothing varies, a margin below zero (the best accepted value was better) is held against a proportion's error.
+    Where nothing varies, a margin below zero (the best accepted value was better) is held against a proportion's error,
+    and a loss is as certain as a coin that falls the same way once per independent unit.
     """
     if margin < 0:
         error = max(error, float(np.sqrt(min(-margin, 1.0) * (1 - min(-margin, 1.0)) / n)))
     if error == 0:
-        return 1.0 if beyond <= 0 else 0.0
+        return 1.0 if beyond <= 0 else 0.5 ** (freedom + 1)
     return float(upper_tail_t(beyond / error, freedom))
 
 
 def _by_rows(pairs: PairedRows, rows: np.ndarray, margin: Margin, worse: int, settings: Settings) -> Paired:
     """Bootstrap of instances, or of whole clusters: the same resampled rows for both models."""
+    if len(rows) < 2:  # noqa: PLR2004 - one row has no spread
+        return _undefined(len(rows))
     before, after = pairs.on(rows)
-    if np.isnan(before) or np.isnan(after) or len(rows) < 2:  # noqa: PLR2004 - one row has no spread
+    if np.isnan(before) or np.isnan(after):
         return _undefined(len(rows))
     random = np.random.default_rng(SEED)
     members = None if settings.clusters is None else influence.members_of(settings.clusters[rows])

@@ -53,7 +53,9 @@ def predictions_bytes(stored: StoredPredictions) -> bytes:
         "json": [name for name, (_, is_json) in encoded.items() if is_json],
     }
     shown = [name.encode("utf-8", "backslashreplace").decode() for name in columns]
-    table = pa.Table.from_arrays(list(columns.values()), names=shown, metadata={KEY: json.dumps(about)})
+    table = pa.Table.from_arrays(
+        list(columns.values()), names=shown, metadata={KEY: _json(about).encode("utf-8", "surrogatepass")}
+    )
     file = io.BytesIO()
     repeated = [name for name in shown if name not in UNIQUE]
     pq.write_table(table, file, compression="zstd", use_dictionary=repeated, write_page_checksum=True)
@@ -125,7 +127,7 @@ def _stored(data: bytes, name: str) -> StoredPredictions | str:
     import pyarrow.parquet as pq
 
     table = pq.read_table(pa.BufferReader(data), page_checksum_verification=True)
-    about = json.loads((table.schema.metadata or {}).get(KEY, b"{}"))
+    about = json.loads((table.schema.metadata or {}).get(KEY, b"{}").decode("utf-8", "surrogatepass"))
     if about.get("format") != FORMAT:
         return f"{name} has the unknown format {about.get('format')!r}, not {FORMAT!r}"
     columns = dict(zip(about["names"], table.columns, strict=True))

@@ -109,7 +109,7 @@ class Commit:
         found = self._git(folder, "rev-parse", "--verify", "--quiet", blob)
         if found.returncode and not found.stderr.strip():
             return None
-        content = self._git(folder, "cat-file", "blob", blob)  # `git show` would apply the user's textconv
+        content = self._git(folder, "cat-file", "blob", blob)  # what `git show` is made of
         if content.returncode:
             raise BaselineError(f"git cannot read {self.shown(path)}: {_complaint(content.stderr)}")
         if is_lfs_pointer(content.stdout):

@@ -115,18 +115,15 @@ class _Builder:
         is_exception = part.known_failure is not None or "severity" in part.model_fields_set
         if not is_exception or loc[1] in (OVERALL, "*"):
             self.problems.at_key(loc, "give at least one of min, max, max_regression, max_gap")
-        elif not any(_bounds_one_slice(below) for below in self._more_general(str(loc[1]), str(loc[2]))):
+        elif not self._more_general(str(loc[1]), str(loc[2])):
             self.problems.at_key(loc, f"there is no min, max or max_regression of {loc[2]!r} to make an exception from")
 
     def _more_general(self, name: str, metric: str) -> list[schema.BoundsPart]:
-        """Return the bounds that a slice has through its family and through "*"."""
+        """Return the bounds on its value that a slice has through its family and through "*"."""
         families = [family for family in self.slices if name.startswith(f"{family}=")]
         found = [self.part.expect.get(place, {}).get(metric) for place in (*families, "*")]
-        return [part for part in found if isinstance(part, schema.BoundsPart)]
-
-
-def _bounds_one_slice(part: schema.BoundsPart) -> bool:
-    return part.gap_to is not None or any(getattr(part, name) is not None for name in OWN)
+        bounds = [part for part in found if isinstance(part, schema.BoundsPart)]
+        return [part for part in bounds if any(getattr(part, limit) is not None for limit in OWN)]
 
 
 def bounds_of(loc: Loc, part: schema.BoundsPart, problems: Problems) -> Bounds:

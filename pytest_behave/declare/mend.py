@@ -13,6 +13,8 @@ from pytest_behave.declare.yaml_positions import Loc
 NAMELESS_SLICE, FAMILY, METADATA, MODEL = "isnull(_)", {"by": "_"}, "isnull(_)", "_:_"
 DATASET = {"path": "_"}
 BOUNDS = {"min": 0}
+LIMITS = {"min", "max", "max_regression"}
+GAP = {"max_gap", "gap_to", "max_gap_regression"}  # each may need another of them
 TOP: dict[str, Any] = {"dataset": DATASET, "model": MODEL}
 
 
@@ -89,11 +91,20 @@ def _case(item: Any, index: int) -> dict[str, Any]:
     return {"id": f"_{index}", "input": {"_": 0}, "expect": {"equals": 0}, "tags": texts}
 
 
-def _mend_expectation(section: dict[str, Any], loc: Loc) -> None:
-    name: Any = loc[1]
-    if len(loc) > 2:  # noqa: PLR2004 - expect, slice, metric
-        section[name][loc[2]] = (
-            {"pass_rate": BOUNDS} if name == "cases" else BOUNDS
-        )  # others may make exceptions from it
-    else:
+def _mend_expectation(section: dict[Any, Any], loc: Loc) -> None:
+    _, name, *metric_and_key = loc[:4]
+    if not metric_and_key:
         section.pop(name)
+        return
+    metric, *wrong = metric_and_key
+    if name == "cases":
+        section[name][metric] = {"pass_rate": BOUNDS}
+    else:
+        section[name][metric] = _bounds(_mapping(section[name][metric]), set(wrong))
+
+
+def _bounds(item: dict[str, Any], wrong: set[Any]) -> dict[str, Any]:
+    """Return the bounds without what is wrong; they go on to bound, as others may make exceptions from them."""
+    dropped = wrong | GAP if wrong & GAP else wrong
+    kept = {key: value for key, value in item.items() if key not in dropped}
+    return kept if kept.keys() & LIMITS else {**kept, **BOUNDS}

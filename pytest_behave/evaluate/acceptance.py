@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from pytest_behave.compare import store
 from pytest_behave.compare.store import WorkingTree, baseline_paths, baseline_text, read_baseline, write_atomically
 from pytest_behave.records import Accepted, BaselineEntry, Behavior, Better, Key, StoredBaseline, SuiteRun
 from pytest_behave.report.lines import figure, printable
+from pytest_behave.report.record import run_from_json
 
 BEST = "from best"
 
@@ -27,6 +29,26 @@ class Acceptance:
             write_atomically(path, data)
 
 
+class View(NamedTuple):
+    """A suite that tests declared: the regressions that they asked for, where it lives, and its staged outputs."""
+
+    run: SuiteRun
+    path: Path
+    staged: str
+
+
+def union(wires: Iterable[Mapping[str, Any]]) -> list[View]:
+    """Return each suite once, with what the tests of all processes asked of it."""
+    found: dict[tuple[str, str], View] = {}
+    for wire in wires:
+        (run,) = run_from_json(wire["record"]).suites
+        key = (wire["path"], run.suite)
+        known = found[key].run.behaviors if key in found else ()
+        merged = {_key(item): item for item in (*known, *run.behaviors)}
+        found[key] = View(replace(run, behaviors=tuple(merged.values())), Path(wire["path"]), wire["staged"])
+    return [view for view in found.values() if view.run.behaviors]
+
+
 def acceptance(  # noqa: PLR0913 - a run, its suite and what was asked for
     run: SuiteRun,
     suite_file: Path,
@@ -38,8 +60,8 @@ def acceptance(  # noqa: PLR0913 - a run, its suite and what was asked for
 ) -> Acceptance:
     """Return what ``mode`` (new, accept or prune) does to a suite's baseline, from the behaviors that were measured.
 
-    ``declared`` are all keys of the suite, None if they could not be told, ``predictions`` the outputs behind the run.
-    These are written only if everything that is declared was measured; single values are stored without them.
+    ``declared`` are all keys of the suite, None if they cannot be told, ``predictions`` the outputs behind the run. These
+    are written only if everything was measured that is declared, or else known; single values are stored without them.
     """
     if run.baseline is not None and run.baseline.kind == "model":
         return Acceptance((f"{run.suite}: compares with the model {run.baseline.name}, so there is nothing to store",))
@@ -47,13 +69,12 @@ def acceptance(  # noqa: PLR0913 - a run, its suite and what was asked for
     old = read_baseline(WorkingTree(), values, run.suite)
     if mode == "prune":
         return _pruned(run, values, old, declared)
-    complete = declared is not None and set(declared) == {_key(item) for item in run.behaviors}
+    able = [item for item in run.behaviors if item.verdict != "error"]
+    known = (old.entries if old else ()) if declared is None else declared
+    complete = set(known) <= {_key(item) for item in able}
     whole = predictions is not None and complete and (mode == "accept" or old is None)
-    measured = {
-        _key(item): _entry(item, reason, whole=whole, first=mode == "new" and old is not None)
-        for item in run.behaviors
-        if item.verdict != "error"
-    }
+    first = mode == "new" and old is not None
+    measured = {_key(item): _entry(item, reason, whole=whole, first=first) for item in able}
     better: dict[Key, Better] = {
         _key(item): item.better for item in run.behaviors if BEST in str(item.bounds.get("max_regression", ""))
     }

@@ -17,6 +17,7 @@ from pytest_behave.evaluate.baseline import HALF, Against
 from pytest_behave.evaluate.flips import RowLosses, row_losses
 from pytest_behave.evaluate.measured import Estimates, Measured
 from pytest_behave.evaluate.prepare import Item
+from pytest_behave.evaluate.swaps import Swaps
 from pytest_behave.measure.paired import paired
 from pytest_behave.measure.registry import Chosen
 from pytest_behave.predict.progress import progress_bar
@@ -40,22 +41,25 @@ class Compared:
 class Comparisons:
     """All changes of a measured model against a baseline, by slice and metric."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - both sides, and what to compare
         self,
         measured: Measured,
         against: Against,
         estimates: Estimates,
         items: Sequence[Item],
         terminal: TextIO | None = None,
+        swaps: Swaps | None = None,
+        only: Chosen | None = None,
     ) -> None:
         self.measured = measured
         self.against = against
         self.estimates = estimates
         self.terminal = terminal
+        self.swaps = swaps
         self.suite = measured.prepared.suite
         self.slices = {slice_.name: slice_ for slice_ in measured.slices if slice_.problem is None}
         self.chosen = {item.spec.name: item for item in measured.prepared.chosen}
-        clusters = measured.table.clusters()
+        clusters = measured.clusters
         units = flip_units(measured.outcome.size, clusters)
         self.settings = Settings(units, clusters, self.suite.comparison.mcnemar)
         self.tolerances = {
@@ -65,7 +69,7 @@ class Comparisons:
         }
         self.declared = {(item.slice, item.metric) for item in items}
         self.found: dict[Key, Compared] = {}
-        for item in measured.prepared.chosen:
+        for item in measured.prepared.chosen if only is None else (only,):
             self._compare_metric(item)
 
     # -- one metric at a time
@@ -79,7 +83,12 @@ class Comparisons:
         if self.against.outcome is None:
             return None
         try:
-            return paired(chosen, self.against.outcome, self.measured.outcome)
+            pairs = paired(chosen, self.against.outcome, self.measured.outcome)
+            return (
+                pairs
+                if self.swaps is None
+                else self.swaps.of(pairs, chosen, self.against.outcome, self.measured.outcome)
+            )
         except BehaveError:
             return None
 
@@ -91,7 +100,7 @@ class Comparisons:
         metric, worse = chosen.spec.name, self.worse(chosen)
         pairs = self.pairs(chosen)
         wanted = [name for name in self.slices if (name, metric) in self.estimates]
-        if isinstance(pairs, PairedRows):
+        if isinstance(pairs, PairedRows) or self.swaps is not None:
             wanted = [name for name in wanted if (name, metric) in self.tolerances]
         reasons = {name: self._unpaired_reason(name, metric, pairs) for name in wanted}
         together = [name for name in wanted if reasons[name] == ""]

@@ -68,7 +68,7 @@ def _with_interval(
 ) -> Estimate:
     """Return the gap with an interval that knows of common rows, or of clusters; that of disjoint slices else."""
     one, other = slices[between[0]], slices[between[1]]
-    clusters = measured.table.clusters()
+    clusters = measured.clusters
     if clusters is None and not (one.mask & other.mask).any():
         return estimate
     nothing = replace(estimate, low=None, high=None, interval="")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TextIO
@@ -15,6 +16,7 @@ from pytest_behave.evaluate.compared import Compared, Comparisons
 from pytest_behave.evaluate.gaps import Gap, compared_gap, measured_gap
 from pytest_behave.evaluate.measured import MOST_INSTANCES, Measured
 from pytest_behave.evaluate.prepare import Item
+from pytest_behave.evaluate.swaps import Swaps
 from pytest_behave.records import Behavior, Better, Bounds, Estimate, Instance, Key, Place, Tolerance, Verdict
 
 EXPLAINED_BY_FLIPS = ("regressed", "suspect")
@@ -35,6 +37,23 @@ class Judged:
         self.items = self._expanded()
         self.gaps: dict[Key, Gap | BehaveError] = self._gaps()
         self.comparisons = self._comparisons(against, terminal)
+
+    def swapped(self, swaps: Swaps) -> Judged:
+        """Return the verdicts in a world where both models exchange their outputs on some rows."""
+        other = copy.copy(self)
+        if self.comparisons is not None:
+            against = replace(self.comparisons.against, stored=None, accepted=None)
+            other.comparisons = self._comparisons(against, None, swaps)
+        return other
+
+    def changes(self) -> list[tuple[Item, Verdict]]:
+        """Return the verdict on each bound that regards the baseline, and on no other."""
+        large = [item for item in self.items if _tolerance(item) is not None and self._is_large(item)]
+        return [(item, verdict) for item in large for verdict in self._judge_change(item)]
+
+    def _is_large(self, item: Item) -> bool:
+        slice_ = self.slices.get(item.slice)
+        return item.kind == "gap" or (slice_ is not None and int(slice_.mask.sum()) >= slice_.min_size)
 
     def behaviors(self) -> list[Behavior]:
         """Return every behavior that the suite expects, with its verdict."""
@@ -96,10 +115,12 @@ class Judged:
                     result[item.slice, item.name] = found
         return result
 
-    def _comparisons(self, against: Against | None, terminal: TextIO | None) -> Comparisons | None:
+    def _comparisons(
+        self, against: Against | None, terminal: TextIO | None, swaps: Swaps | None = None
+    ) -> Comparisons | None:
         if against is None:
             return None
-        comparisons = Comparisons(self.measured, against, self.estimates, self.items, terminal)
+        comparisons = Comparisons(self.measured, against, self.estimates, self.items, terminal, swaps)
         for item in self.items:
             gap = self.gaps.get((item.slice, item.name))
             if isinstance(gap, Gap):

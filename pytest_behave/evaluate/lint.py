@@ -9,6 +9,8 @@ from types import ModuleType
 
 import numpy as np
 
+from pytest_behave.compare.power import fewest_pairs
+from pytest_behave.compare.store import WorkingTree, baseline_paths, read_baseline
 from pytest_behave.compare.verdicts import enough, instances_needed
 from pytest_behave.errors import BehaveError
 from pytest_behave.evaluate import prepare_file
@@ -57,6 +59,7 @@ def _overview(prepared: Prepared) -> list[str]:
     lines.append(f"  models   {', '.join(spec.name for spec in prepared.models)}")
     if table is None:
         return lines
+    lines.append(f"  baseline {_baseline(prepared)}")
     told = "as declared" if suite.task else "inferred from the target"
     target = f", target {table.spec.target}" if table.spec.target else ""
     lines.append(f"  dataset  {len(table):,} rows, id {'/'.join(table.spec.id) or 'row number'}{target}")
@@ -77,6 +80,14 @@ def _overview(prepared: Prepared) -> list[str]:
     return lines
 
 
+def _baseline(prepared: Prepared) -> str:
+    if prepared.baseline is not None:
+        return f"the model {prepared.baseline.name}"
+    path, _ = baseline_paths(prepared.suite.path, prepared.suite.name)
+    stored = read_baseline(WorkingTree(), path, prepared.suite.name)
+    return "none yet" if stored is None else f"{path.parent.name}/{path.name}, {_count(stored.entries, 'value')}"
+
+
 def _count(items: Sized, word: str) -> str:
     return f"{len(items)} {word}{'s' * (len(items) != 1)}"
 
@@ -88,7 +99,39 @@ def _rows_in_no_slice(slices: tuple[Slice, ...]) -> int:
 def _warnings(prepared: Prepared) -> list[str]:
     warnings = _near_duplicates(prepared.slices)
     warnings += [sentence for item in prepared.items for sentence in _undecidable(prepared, item)]
-    return warnings
+    return warnings + _never_regressed(prepared)
+
+
+def _never_regressed(prepared: Prepared) -> list[str]:
+    """Return a sentence per bound on a change that fails whatever happens to its slice never, or never alone."""
+    spec = prepared.suite.comparison
+    bounds = [item for item in prepared.items if item.kind == "behavior" and item.bounds.max_regression is not None]
+    sizes = {
+        slice_.name: _independent(prepared, slice_)
+        for slice_ in prepared.slices
+        if int(slice_.mask.sum()) >= slice_.min_size  # the overview says that the others are undecided
+    }
+    found = []
+    for item in bounds:
+        size, tolerance = sizes.get(item.slice), item.bounds.max_regression
+        if size is None or tolerance is None or item.bounds.decide in ("observed", "proven"):
+            continue
+        margin = 0.0 if tolerance.relative else tolerance.by
+        for level, word in ((spec.alpha, ""), (spec.alpha / len(bounds), " alone")):
+            needed = fewest_pairs(margin, level, spec.mcnemar)
+            if needed > size:
+                found.append(
+                    f"{item.slice} {item.metric}: {size:,} rows can never fail max_regression {tolerance}{word}; "
+                    f"{enough(needed)}"
+                )
+                break
+    return found
+
+
+def _independent(prepared: Prepared, slice_: Slice) -> int:
+    clusters = None if prepared.table is None else prepared.table.clusters()
+    rows = np.flatnonzero(slice_.mask)
+    return len(rows) if clusters is None else len(np.unique(clusters[rows]))
 
 
 def _near_duplicates(slices: tuple[Slice, ...]) -> list[str]:

@@ -16,6 +16,7 @@ from pytest_behave.data.readers import read_table
 from pytest_behave.data.slices import make_slices
 from pytest_behave.data.table import Table
 from pytest_behave.errors import BehaveError, ModelError
+from pytest_behave.evaluate.clustered import clustered
 from pytest_behave.evaluate.prepare import Prepared
 from pytest_behave.measure.kernel import Masks
 from pytest_behave.measure.outcome import make_outcome, own_labels
@@ -78,6 +79,7 @@ class Measured:
         predictor = predictor or Predictor(prepared, model)
         self.predictions = predictor.predict("rows", self.table.frame, self.table.ids.tolist())
         self.outcome = outcome_of(prepared, self.table, model, self.predictions, more or {})
+        self.clusters = self.table.clusters()
         self.slices = self._slices()
 
     def _slices(self) -> list[Slice]:
@@ -119,6 +121,14 @@ class Measured:
     def _measure(self, chosen: Sequence[Chosen], slices: Sequence[Slice]) -> Estimates:
         masks = Masks([slice_.mask for slice_ in slices], self.outcome.size)
         measured = measure(chosen, self.outcome, masks)
+        if self.clusters is not None:
+            by_name = {item.spec.name: item for item in chosen}
+            measured = {
+                metric: found
+                if isinstance(found, BehaveError)
+                else clustered(by_name[metric], self.outcome, self.clusters, slices, found)
+                for metric, found in measured.items()
+            }
         return {
             (slice_.name, metric): estimates if isinstance(estimates, BehaveError) else estimates[index]
             for metric, estimates in measured.items()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TextIO
 
+from pytest_behave.data.table import Table
 from pytest_behave.errors import BehaveError, did_you_mean
 from pytest_behave.evaluate.baseline import Against, against_model, against_stored, predictions_to_store
 from pytest_behave.evaluate.golden import result_of, run_cases, tag_behaviors, tag_items, with_counted
@@ -41,7 +42,8 @@ def run_suite(  # noqa: PLR0913 - what a run may be told
     except BehaveError as error:
         return _failed(prepared, chosen, "", str(error))
     try:
-        against = _against(prepared, ref, share, terminal)
+        fork = None if prepared.table is None else prepared.table.fork()
+        against = find_baseline(prepared, fork, ref, share, terminal)
         more = {} if against is None else against.columns
         measured = Measured(prepared, chosen, predictor, more) if prepared.table is not None else None
         judged = Judged(measured, today, against, terminal) if measured is not None else None
@@ -51,7 +53,7 @@ def run_suite(  # noqa: PLR0913 - what a run may be told
     cases = run_cases(prepared, chosen, predictor)
     behaviors += tag_behaviors(prepared, cases, today)
     run = replace(
-        _empty_run(prepared, chosen, predictor.fingerprint),
+        empty_run(prepared, chosen, predictor.fingerprint),
         behaviors=tuple(behaviors),
         cases=tuple(with_counted(prepared, cases)),
     )
@@ -68,11 +70,19 @@ def run_suite(  # noqa: PLR0913 - what a run may be told
     )
 
 
-def _against(prepared: Prepared, ref: str | None, share: Share, terminal: TextIO | None) -> Against | None:
-    """Return what to compare with, its outputs made before the candidate's are known."""
-    if prepared.table is None:
+def find_baseline(
+    prepared: Prepared,
+    table: Table | None,
+    ref: str | None = None,
+    share: Share = alone,
+    terminal: TextIO | None = None,
+) -> Against | None:
+    """Return what to compare with, None if there is nothing.
+
+    ``table`` takes the baseline's outputs: a fork of the suite's own, made before the candidate's are known.
+    """
+    if table is None:
         return None
-    table = prepared.table.fork()
     if prepared.baseline is not None:
         return against_model(
             prepared, table, prepared.baseline, Predictor(prepared, prepared.baseline, share, terminal)
@@ -116,10 +126,11 @@ def _failed(prepared: Prepared, model: ModelSpec, fingerprint: str, reason: str)
         for item in (*prepared.items, *tag_items(prepared))
     ]
     cases = [result_of(case, "error", reason=reason) for case in prepared.suite.cases]
-    return replace(_empty_run(prepared, model, fingerprint), behaviors=tuple(behaviors), cases=tuple(cases))
+    return replace(empty_run(prepared, model, fingerprint), behaviors=tuple(behaviors), cases=tuple(cases))
 
 
-def _empty_run(prepared: Prepared, model: ModelSpec, fingerprint: str) -> SuiteRun:
+def empty_run(prepared: Prepared, model: ModelSpec, fingerprint: str) -> SuiteRun:
+    """Return what is known of a run before anything is measured."""
     table, suite = prepared.table, prepared.suite
     return SuiteRun(
         suite=suite.name,

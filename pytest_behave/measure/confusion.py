@@ -8,6 +8,8 @@ import numpy as np
 
 from pytest_behave.measure import intervals
 
+FEW = 10  # right and wrong rows, and half of the rows of a class: below that, the delta method holds too rarely
+
 
 def _square(counts: np.ndarray) -> np.ndarray:
     """Add empty rows for classes that only the model says."""
@@ -76,7 +78,7 @@ def matthews(counts: np.ndarray) -> np.ndarray:
 
 
 def matthews_interval(counts: np.ndarray) -> intervals.Interval:
-    """Return the delta method's interval on Fisher's z scale for two classes; NaN for more, and where |MCC| is 1.
+    """Return the delta method's interval on Fisher's z scale for two classes; NaN for more, and where rows are few.
 
     The variance of the phi coefficient is that of Bishop, Fienberg & Holland 1975, Discrete Multivariate Analysis,
     equation 11.3-6.
@@ -97,6 +99,8 @@ def matthews_interval(counts: np.ndarray) -> intervals.Interval:
         ) / n
         half = intervals.Z * np.sqrt(np.maximum(variance, 0)) / (1 - phi**2)
         centre = np.arctanh(phi)
-        usable = np.isfinite(centre) & (half > 0)
+        right = np.trace(counts, axis1=-2, axis2=-1)
+        enough = (np.minimum(right, n - right) >= FEW) & (np.minimum(rows, columns).min(axis=-1) * n >= 2 * FEW)
+        usable = enough & np.isfinite(centre) & (half > 0)
         ends = np.tanh(centre - half), np.tanh(centre + half)
     return np.where(usable, ends[0], np.nan), np.where(usable, ends[1], np.nan)

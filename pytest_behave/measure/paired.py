@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from pytest_behave.errors import MetricError
 from pytest_behave.measure.classification import BinaryF1
@@ -148,10 +149,13 @@ def _of_custom(statistic: Custom, baseline: Outcome, candidate: Outcome) -> Pair
             return PairedValues(before, after, binary=True)
         return _of_mean(Mean(lambda outcome: before if outcome is baseline else after), baseline, candidate)
 
-    def on(rows: np.ndarray) -> tuple[float, float]:
-        return statistic.number(frames[0], rows), statistic.number(frames[1], rows)
+    def value(frame: pd.DataFrame, rows: np.ndarray) -> float:
+        try:
+            return statistic.number(frame, rows)
+        except MetricError:  # on resampled rows, where it may have no value
+            return np.nan
 
-    return PairedRows(on, RESAMPLES_OF_CALLABLES)
+    return PairedRows(lambda rows: (value(frames[0], rows), value(frames[1], rows)), RESAMPLES_OF_CALLABLES)
 
 
 def _of_estimates(item: Chosen, baseline: Outcome, candidate: Outcome) -> PairedRows:
@@ -160,7 +164,8 @@ def _of_estimates(item: Chosen, baseline: Outcome, candidate: Outcome) -> Paired
     def value(outcome: Outcome, rows: np.ndarray) -> float:
         part = rows_of(outcome, rows)
         statistic = item.metric.statistic(item.spec)
-        (estimate,) = statistic.estimates(part, Masks([np.ones(len(rows), dtype=bool)], len(rows)))
+        with np.errstate(all="ignore"):  # as where the metric is measured
+            (estimate,) = statistic.estimates(part, Masks([np.ones(len(rows), dtype=bool)], len(rows)))
         return np.nan if estimate.value is None else estimate.value
 
     return PairedRows(lambda rows: (value(baseline, rows), value(candidate, rows)), RESAMPLES)

@@ -1,7 +1,7 @@
 """The kinds of statistic that metrics are: each turns an outcome and masks into one Estimate per slice.
 
 Proportion    share of relevant rows that are hits              Wilson
-Mean          mean of a value per row                           Student's t
+Mean          mean of a value per row                           Student's t, stretched to where values reach far
 CellFunction  function of the counts of (target, prediction)    bootstrap of the counts, or a closed form
 RowFunction   anything else that depends on the rows of a slice its own interval, or a bootstrap of rows
 """
@@ -25,6 +25,9 @@ CellIntervals = Callable[[np.ndarray], intervals.Interval]
 
 
 BOOTSTRAP = "bootstrap of counts"
+TOO_FEW = "an interval needs at least two instances"
+RIGHT, WRONG = 0.5, 0.25  # what is added to the counts of each class before they are drawn again
+FEW = 10_000  # rows; beyond these a mean is nearly normal, and looking for the largest value would cost too much
 CANCELLATION = 1e-6  # below this share of the squared mean, a difference of sums keeps fewer than ten digits
 
 
@@ -72,13 +75,14 @@ class Centred(NamedTuple):
 class Mean:
     """Mean of ``values`` (float64 over all rows, NaN where a row has none); ``root`` takes the square root of it.
 
-    ``floor`` is the least mean there can be, of which Student's interval knows nothing.
+    ``floor`` and ``ceiling`` are the least and the largest value there can be.
     """
 
     values: Callable[[Outcome], np.ndarray]
     nothing: str = "no instance with a value"
     root: bool = False
     floor: float = -np.inf
+    ceiling: float = np.inf
 
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
         """Return Student's t intervals from sums and sums of squares."""
@@ -104,25 +108,60 @@ class Mean:
         for index in np.flatnonzero(variance < CANCELLATION * shift**2).tolist():
             values = part.columns[masks.bools(index) & part.present, 0]
             variance[index] = values.var(ddof=1) if len(values) > 1 else np.nan
-        low, high = intervals.t_mean(mean, variance, present)
-        result = np.column_stack([mean, np.maximum(low, self.floor), high])
+        reach = self._reach(part, masks, mean, present)
+        low, high = intervals.skewed_mean(mean, variance, present, reach)
+        alike = (variance == 0) & (reach == 0)  # Student's interval would have no width
+        low[alike], high[alike] = np.nan, np.nan
+        result = np.column_stack([mean, np.maximum(low, self.floor), np.minimum(high, self.ceiling)])
         result[counts[:, 1] > 0] = np.nan
         if self.root:
             result = np.sqrt(np.maximum(result, 0.0))
+        unbounded = ["an interval needs values that differ" if one else TOO_FEW for one in alike.tolist()]
         return [
-            estimate_of(*row, n=n, nothing="infinite values" if n else self.nothing, interval="t")
-            for row, n in zip(result.tolist(), present.tolist(), strict=True)
+            estimate_of(*row, n=n, nothing="infinite values" if n else self.nothing, interval="t", unbounded=why)
+            for row, n, why in zip(result.tolist(), present.tolist(), unbounded, strict=True)
         ]
+
+    def _reach(self, part: Centred, masks: Masks, mean: np.ndarray, present: np.ndarray) -> np.ndarray:
+        """Return how much farther the values of each slice go above its mean than below, the unseen ones reckoned in.
+
+        No slice shows its most extreme values: ``1 + 10 / sqrt(n)`` stands for that, and is raised where few rows make
+        up the mean, which then is many times the median. Both factors are fitted to simulations; see
+        tests/benchmarks/simulate_coverage.py.
+        """
+        reach = np.zeros(len(present))
+        for index in np.flatnonzero((present > 1) & (present <= FEW)).tolist():
+            rows = masks.rows(index)
+            values = part.columns[rows, 0][part.present[rows]]
+            n, middle = len(values), mean[index]
+            least, largest = values.min(), values.max()
+            if least == largest:
+                unseen = 0.0
+            else:
+                unseen = (least + largest - 2 * middle) * (1 + 10 / np.sqrt(n)) * self._concentration(values, middle)
+            if np.isfinite(self.ceiling) and np.isfinite(self.floor):
+                bound = self.floor + self.ceiling - 2 * middle
+                unseen = bound if least == largest else np.clip(unseen, -abs(bound), abs(bound))
+            reach[index] = unseen
+        return reach
+
+    def _concentration(self, values: np.ndarray, mean: float) -> float:
+        """Return 1, or more where few rows make up the mean of values that have a floor."""
+        n = len(values)
+        if n > 1_000 or not np.isfinite(self.floor):  # noqa: PLR2004 - there the sample tells enough
+            return 1.0
+        distances = values[values > self.floor] - self.floor
+        return max(1.0, 130 / n**2 * (mean - self.floor) / float(np.median(distances)))
 
 
 def estimate_of(  # noqa: PLR0913 - the parts of an Estimate
-    value: float, low: float, high: float, *, n: int, nothing: str, interval: str
+    value: float, low: float, high: float, *, n: int, nothing: str, interval: str, unbounded: str = TOO_FEW
 ) -> Estimate:
-    """Return an Estimate, NaN becoming None."""
+    """Return an Estimate, NaN becoming None; ``unbounded`` says why there may be no interval."""
     if n == 0 or np.isnan(value):
         return Estimate(None, None, None, n, f"the slice has {nothing}")
     if np.isnan(low) or np.isnan(high):
-        return Estimate(value, None, None, n, "an interval needs at least two instances")
+        return Estimate(value, None, None, n, unbounded)
     return Estimate(value, low, high, n, interval=interval)
 
 
@@ -146,36 +185,71 @@ class CellFunction:
         drawn = np.isnan(low)
         low[drawn], high[drawn] = self._bootstrap(counts[drawn], values[drawn])
         names = np.where(drawn, BOOTSTRAP, self.interval)
-        columns = (values, low, high, counts.sum(axis=(1, 2)), names)
+        sizes = counts.sum(axis=(1, 2))
+        reasons = np.where(sizes > 1, "an interval needs two classes, in the target or in the output", TOO_FEW)
+        columns = (values, low, high, sizes, names, reasons)
         return [
-            estimate_of(*ends, n=n, nothing=self.nothing, interval=name)
-            for *ends, n, name in zip(*(column.tolist() for column in columns), strict=True)
+            estimate_of(*ends, n=n, nothing=self.nothing, interval=name, unbounded=reason)
+            for *ends, n, name, reason in zip(*(column.tolist() for column in columns), strict=True)
         ]
 
     def _bootstrap(self, counts: np.ndarray, values: np.ndarray) -> intervals.Interval:
+        """Return the outer of two intervals, from tables drawn around the smoothed counts.
+
+        One is between percentiles of what they give, the other Wilson's for a share of the same variance, with
+        Student's quantile for as many rows as a class has on average. The first is short where the smoothing pulls, the
+        second where rare classes make the value lopsided.
+        """
         low, high = np.full((2, len(counts)), np.nan)
-        enough = np.flatnonzero((counts.sum(axis=(1, 2)) > 1) & ~np.isnan(values))
+        classes = _occurring(counts).sum(axis=1)
+        enough = np.flatnonzero((classes > 1) & (counts.sum(axis=(1, 2)) > 1) & ~np.isnan(values))
         at_once = max(1, MOST_RESAMPLED_CELLS // (intervals.RESAMPLES * counts[0].size)) if len(counts) else 1
         for first in range(0, len(enough), at_once):
             some = enough[first : first + at_once]
             samples = self.value(_resampled(counts[some])).reshape(len(some), -1)
-            low[some], high[some] = _percentiles(samples)
+            one, other = _percentiles(samples), self._equivalent(samples, values[some], counts[some])
+            low[some] = np.fmin(np.fmin(one[0], other[0]), values[some])
+            high[some] = np.fmax(np.fmax(one[1], other[1]), values[some])
         return low, high
+
+    def _equivalent(self, samples: np.ndarray, values: np.ndarray, counts: np.ndarray) -> intervals.Interval:
+        from scipy.special import stdtrit
+
+        wrong = np.roll(np.eye(counts.shape[1], counts.shape[2]), 1, axis=1)
+        least = float(self.value(wrong))  # 0, or -1 for a correlation of two classes
+        shares, share = ((figure - least) / (1 - least) for figure in (samples, values))
+        per_class = counts.sum(axis=(1, 2)) / _occurring(counts).sum(axis=1)
+        quantile = stdtrit(np.maximum(per_class - 1, 1), 0.5 + intervals.CONFIDENCE / 2)
+        ends = intervals.equivalent_wilson(share, np.nanmean(shares, axis=1), np.nanvar(shares, axis=1), quantile)
+        return least + (1 - least) * ends[0], least + (1 - least) * ends[1]
+
+
+def _occurring(counts: np.ndarray) -> np.ndarray:
+    """Return which classes are in the targets or in the predictions: shape (slices, classes)."""
+    occurring = counts.sum(axis=1) > 0
+    occurring[:, : counts.shape[1]] |= counts.sum(axis=2) > 0
+    return np.asarray(occurring)
 
 
 def _resampled(counts: np.ndarray) -> np.ndarray:
-    """Return bootstrap samples of each table: shape (slices x resamples, targets, predictions).
+    """Return samples of each table, from Dirichlet's distribution: shape (slices x resamples, targets, predictions).
 
-    In Fortran's order, so that numpy's inner loops run over samples and not over the few cells of a table.
+    What no row of the slice shows may yet happen: each class that occurs in the target gets a part of a row that is
+    right, and one that is taken for the next class. In Fortran's order, so that numpy's inner loops run over samples
+    and not over the few cells of a table.
     """
     slices, targets, predictions = counts.shape
     samples = np.zeros((predictions, targets, slices, intervals.RESAMPLES))
-    for table, resamples in zip(counts, np.moveaxis(samples, 2, 0), strict=True):
-        target, prediction = np.nonzero(table)
-        size = table.sum()
+    for table, occurring, resamples in zip(counts, _occurring(counts), np.moveaxis(samples, 2, 0), strict=True):
+        smoothed = table.astype(np.float64)
+        classes = np.flatnonzero(occurring)
+        known = classes < targets
+        smoothed[classes[known], classes[known]] += RIGHT
+        smoothed[classes[known], np.roll(classes, -1)[known]] += WRONG
+        target, prediction = np.nonzero(smoothed)
         random = np.random.default_rng(intervals.SEED)
-        draws = random.multinomial(size, table[target, prediction] / size, intervals.RESAMPLES)
-        resamples[prediction, target] = draws.T
+        draws = random.standard_gamma(smoothed[target, prediction], (intervals.RESAMPLES, len(target)))
+        resamples[prediction, target] = (draws * (table.sum() / draws.sum(axis=1, keepdims=True))).T
     return samples.reshape(predictions, targets, -1).T
 
 
@@ -216,11 +290,15 @@ class RowFunction:
 
 
 def bootstrap_rows(value: Callable[[np.ndarray], float], rows: np.ndarray, resamples: int) -> tuple[float, float]:
-    """Percentile interval of ``value(rows)`` over resamples of the rows with replacement, seeded."""
+    """Interval of ``value(rows)`` from resamples of the rows with replacement, seeded; NaN if all give the same.
+
+    The outer of percentiles, moved outwards as Student's t is from the normal (Hesterberg 2015, Am. Stat. 69:371), and
+    of Student's interval with the standard deviation of the resamples.
+    """
     random = np.random.default_rng(intervals.SEED)
     samples = [value(rows[random.integers(0, len(rows), len(rows))]) for _ in range(resamples)]
     defined = np.array([sample for sample in samples if np.isfinite(sample)])
-    if len(defined) < resamples / 2:
+    if len(defined) < resamples / 2 or np.ptp(defined) == 0:
         return np.nan, np.nan
-    low, high = intervals.percentile(defined)
+    low, high = intervals.widened_percentile(defined, value(rows), len(rows))
     return float(low), float(high)

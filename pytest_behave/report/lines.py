@@ -35,7 +35,8 @@ def interval(behavior: Behavior) -> str:
 def bounds(behavior: Behavior) -> str:
     """Return the bounds in words: ``min 0.7, max 0.9 (proven)``."""
     text = ", ".join(
-        f"{name} {value if isinstance(value, str) else format(value, 'g')}" for name, value in behavior.bounds.items()
+        f"{name} {clipped(value) if isinstance(value, str) else format(value, 'g')}"
+        for name, value in behavior.bounds.items()
     )
     return text if behavior.decide == "observed" else f"{text} ({behavior.decide})"
 

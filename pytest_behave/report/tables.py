@@ -74,7 +74,8 @@ def table_lines(behaviors: Sequence[Behavior], layout: Layout, evidence: Evidenc
     if not behaviors:
         return
     # tabulate aligns wide characters only where wcwidth is installed
-    is_narrow = all(cells(name) == len(name) for behavior in behaviors for name in (behavior.slice, behavior.metric))
+    texts = (text for item in behaviors for text in (item.slice, item.metric, _joined(item, layout.listed)))
+    is_narrow = all(cells(text) == len(text) for text in texts)
     for columns in layout.tables if is_narrow else ():
         fixed = [[column.cell(behavior) for column in columns] for behavior in behaviors]
         headers = [column.header + " " * layout.padding for column in columns]

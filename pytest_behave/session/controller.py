@@ -7,13 +7,16 @@ import os
 import shutil
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_behave.errors import BaselineError
 from pytest_behave.records import Run
 from pytest_behave.session.runner import RUNNER
+
+if TYPE_CHECKING:
+    from pytest_behave.evaluate.acceptance import Acceptance
 
 
 class Controller:
@@ -22,6 +25,7 @@ class Controller:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.suites: dict[str, dict[str, Any]] = {}
+        self.views: list[dict[str, Any]] = []
         self.targets = [self._target(text) for text in config.getoption("behave_report")]
 
     def _target(self, text: str) -> tuple[str, Path]:
@@ -95,26 +99,47 @@ class Controller:
         mode = self.config.getoption("behave_baseline")
         if mode == "check" or self.config.option.collectonly:
             return
-        from pytest_behave.evaluate.acceptance import acceptance
+        from pytest_behave.evaluate.acceptance import acceptance, union
 
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
-        for run in self.run().suites:
-            once = self.suites[run.path]["once"]
-            staged, declared = once.get("staged"), once.get("declared")
-            try:
+        reason = self.config.getoption("behave_reason")
+        try:
+            for run in self.run().suites:
+                once = self.suites[run.path]["once"]
+                declared = once.get("declared")
                 accepted = acceptance(
                     run,
                     self.config.rootpath / run.path,
                     mode=mode,
-                    reason=self.config.getoption("behave_reason"),
+                    reason=reason,
                     declared=None if declared is None else [(name, metric) for name, metric in declared],
-                    predictions=Path(staged).read_bytes() if staged else None,
+                    predictions=_content(once.get("staged")),
                 )
-                self._print(reporter, accepted.lines)
-                accepted.write()
-            except BaselineError as error:
-                raise pytest.UsageError(f"--behave-baseline={mode}: {error}") from None
-            self._print(reporter, [f"  wrote {self._shown(path)}" for path, _ in accepted.files])
+                self._write_baseline(reporter, accepted)
+            own = self.config.stash[RUNNER].views_to_accept()
+            for view in union([*self.views, *own]):
+                accepted = acceptance(
+                    view.run,
+                    view.path,
+                    mode=mode,
+                    reason=reason,
+                    declared=None,
+                    predictions=_content(view.staged),
+                )
+                self._write_baseline(reporter, accepted)
+        except BaselineError as error:
+            raise pytest.UsageError(f"--behave-baseline={mode}: {error}") from None
+
+    def _write_baseline(self, reporter: pytest.TerminalReporter | None, accepted: Acceptance) -> None:
+        self._print(reporter, accepted.lines)
+        accepted.write()
+        self._print(reporter, [f"  wrote {self._shown(path)}" for path, _ in accepted.files])
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take what an xdist worker's tests declared."""
+        output = getattr(node, "workeroutput", {})
+        self.views += json.loads(output.get("behave_views", "[]"))
 
     def _print(self, reporter: pytest.TerminalReporter | None, lines: Iterable[str]) -> None:
         if reporter is not None:
@@ -190,3 +215,7 @@ def _gitlab_text(run: Run) -> str:
     from pytest_behave.report.gitlab import gitlab_json
 
     return gitlab_json(run)
+
+
+def _content(staged: str | None) -> bytes | None:
+    return Path(staged).read_bytes() if staged else None

@@ -26,16 +26,23 @@ class Behave:
         """
         from pytest_behave.evaluate.frames import suite_of_frame
 
-        folder = Path(self._config.rootpath)
-        extensions = self._config.stash[RUNNER].extensions(folder / "behave.suite")
-        return suite_of_frame(**declaration, folder=folder, extensions=extensions)
+        folder, runner = Path(self._config.rootpath), self._config.stash[RUNNER]
+        view = suite_of_frame(
+            **declaration,
+            folder=folder,
+            extensions=runner.extensions(folder / "behave.suite"),
+            ref=self._config.getoption("behave_against"),
+            accepts=runner.accepts,
+        )
+        runner.views.append(view)
+        return view
 
 
 def explain_comparison(operator: str, left: object, right: object) -> list[str] | None:
     """Return the lines that a failed comparison with a metric shows, or None if neither side is one."""
-    from pytest_behave.evaluate.frames import MetricValue
+    from pytest_behave.evaluate.frames import MetricValue, Regression
 
-    values = [side for side in (left, right) if isinstance(side, MetricValue)]
+    values = [side for side in (left, right) if isinstance(side, (MetricValue, Regression))]
     if not values:
         return None
     lines = [f"{left!r} {operator} {right!r}"]

@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_behave.plugin import SUFFIXES
+from pytest_behave.records import Run
 
 if TYPE_CHECKING:
     from pytest_behave.evaluate import Extensions, Prepared
+    from pytest_behave.evaluate.frames import SuiteView
     from pytest_behave.records import Behavior, Predictions, SuiteRun
 
 RUNNER: pytest.StashKey[Runner] = pytest.StashKey()
@@ -35,6 +37,7 @@ class Runner:
         self.conftests: list[ModuleType] = []
         self._runs: dict[Path, SuiteRun] = {}
         self._sent: set[Path] = set()
+        self.views: list[SuiteView] = []
         # duplicated now, while pytest does not capture: a model runs while it does
         is_terminal = not hasattr(config, "workerinput") and os.isatty(2)
         self._terminal = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace") if is_terminal else None
@@ -92,8 +95,14 @@ class Runner:
                 keep=self._keep(path) if self.accepts and prepared.baseline is None else None,
                 terminal=self._terminal,
             )
-            self._runs[path] = replace(run, strict=self.is_strict)
+            self._runs[path] = replace(run, strict=self.is_strict, behaviors=tuple(map(self._stored, run.behaviors)))
         return self._runs[path]
+
+    def _stored(self, behavior: Behavior) -> Behavior:
+        """Return a behavior as it stands once this test run has stored it."""
+        if self.accepts and behavior.verdict == "no-baseline":
+            return replace(behavior, verdict="holds", reason="stored by this run")
+        return behavior
 
     @property
     def accepts(self) -> bool:
@@ -162,6 +171,26 @@ class Runner:
         from pytest_behave.predict.sharing import shared
 
         return lambda key, compute: shared(self.shared_folder, _file_key(str(path), key), compute)
+
+    def views_to_accept(self) -> list[dict[str, Any]]:
+        """Return the suites that tests declared, as the controller gets them when baselines are accepted."""
+        from pytest_behave.report.record import run_to_json
+
+        found = []
+        for number, view in enumerate(self.views if self.accepts else ()):
+            run, path, outputs = view.run_to_accept()
+            staged = self.staged(path / str(number))
+            staged.parent.mkdir(parents=True, exist_ok=True)
+            staged.write_bytes(outputs)
+            found.append({"record": run_to_json(Run((run,))), "path": str(path), "staged": str(staged)})
+        return found
+
+    @pytest.hookimpl
+    def pytest_sessionfinish(self) -> None:
+        """Send what tests declared to the controller, from an xdist worker."""
+        output = getattr(self.config, "workeroutput", None)
+        if output is not None:
+            output["behave_views"] = json.dumps(self.views_to_accept())
 
     # -- results
 
