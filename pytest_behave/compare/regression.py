@@ -33,7 +33,10 @@ def judge_change(  # noqa: C901, PLR0913 - a change, and all that its verdict ha
     if not differs and allowed >= 0:
         return Verdict("holds")
     if not decidable:
-        return Verdict("undecided", f"{change.n} instances cannot decide {name} {tolerance}{_would(needed)}")
+        return Verdict(
+            "undecided",
+            f"{change.n:,} instance{'s' * (change.n != 1)} cannot decide {name} {tolerance}{_would(needed)}",
+        )
     loss = worse * change.change
     if decide == "proven":
         end = change.high if worse > 0 else change.low
@@ -46,7 +49,7 @@ def judge_change(  # noqa: C901, PLR0913 - a change, and all that its verdict ha
         return Verdict("holds")
     if loss <= allowed + ROUNDING:
         return Verdict("holds")
-    said = f"{_moved(change)}, beyond {name} {tolerance}{_flips(change)}"
+    said = f"{_moved(change)}{_best(change, tolerance, worse)}, beyond {name} {tolerance}{_flips(change)}"
     if decide == "observed":
         return Verdict("regressed", said)
     if change.p_adjusted is not None and change.p_adjusted <= alpha:
@@ -56,7 +59,16 @@ def judge_change(  # noqa: C901, PLR0913 - a change, and all that its verdict ha
 
 def _moved(change: Change) -> str:
     value, moved = float(change.value or 0.0), float(change.change or 0.0)
+    if moved == 0:
+        return f"stays at {figure(value)}"
     return f"{'rose' if moved > 0 else 'fell'} from {figure(value)} to {figure(value + moved)}"
+
+
+def _best(change: Change, tolerance: Tolerance, worse: int) -> str:
+    """Return the best accepted value, where the accepted one is worse; it follows from what is left of the tolerance."""
+    value = float(change.value or 0.0)
+    lost = (tolerance.by * abs(value) if tolerance.relative else tolerance.by) - float(change.tolerance or 0.0)
+    return f", {figure(value - worse * lost)} at best" if tolerance.best and lost > ROUNDING else ""
 
 
 def _flips(change: Change) -> str:

@@ -133,7 +133,7 @@ def _lines(
     if not files:
         return [f"{suite}: the baseline stays as it is"]
     values = [item for item in changed if item.before != item.after]
-    lines = [f"{suite}: {len(values)} values of the baseline change"]
+    lines = [f"{suite}: {len(values)} value{'s' * (len(values) != 1)} of the baseline change{'s' * (len(values) == 1)}"]
     for item in values:
         verdict = verdicts.get((item.slice, item.metric), "no longer declared")
         before = "nothing" if item.before is None else figure(item.before)

@@ -65,12 +65,13 @@ def against_stored(prepared: Prepared, table: Table, ref: str | None) -> Against
     values, outputs = baseline_paths(prepared.suite.path, prepared.suite.name)
     stored = read_baseline(place, values, prepared.suite.name)
     accepted = None if ref is None else read_baseline(WorkingTree(), values, prepared.suite.name)
+    changed = () if ref is None else differences(stored, accepted)
+    if stored is None and accepted is not None:  # a first baseline, new in this change
+        stored, place = accepted, WorkingTree()
     if stored is None:
         return None
     use = replace(
-        _use(prepared, "stored" if ref is None else "commit", stored.model, 0),
-        ref=ref or "",
-        accepted=() if ref is None else differences(stored, accepted),
+        _use(prepared, "stored" if ref is None else "commit", stored.model, 0), ref=ref or "", accepted=changed
     )
     found = read_predictions(place.read(outputs), outputs.name)
     nowhere = np.zeros(len(table), dtype=bool)
@@ -92,7 +93,6 @@ def _aligned(prepared: Prepared, table: Table, found: StoredPredictions, against
     rows = pd.Index(found.ids).get_indexer(pd.Index(table.ids.tolist()))
     known = rows >= 0
     notes = []
-    columns = content_columns(prepared, table)
     lost = [name for name in found.columns if name not in table.frame.columns]
     covered = [name for name in found.columns if name in table.frame.columns]
     content = table.hashes(covered)
@@ -111,9 +111,6 @@ def _aligned(prepared: Prepared, table: Table, found: StoredPredictions, against
         removed=len(found.ids) - int(known.sum()),
         changed=int((known & ~common).sum()),
     )
-    fresh = [name for name in columns if name not in found.columns]
-    if fresh:
-        notes.append(f"column {fresh[0]!r} is new since the baseline was accepted")
     if not common.any():
         return replace(against, use=use, reason="no row is in both, unchanged", notes=tuple(notes))
     filled = np.where(common, rows, rows[common][0])

@@ -129,7 +129,13 @@ class Comparisons:
         return result
 
     def _entry(self, key: Key) -> BaselineEntry | None:
-        return None if self.against.stored is None else self.against.stored.entries.get(key)
+        """Return what is stored of a behavior: in the baseline compared with or, where it is newer, the working tree's."""
+        places = (self.against.stored, self.against.accepted)
+        return next((place.entries[key] for place in places if place is not None and key in place.entries), None)
+
+    def is_known(self, key: Key) -> bool:
+        """Tell whether there is a baseline for a behavior: the model compared with, or a stored value."""
+        return self.against.stored is None or self._entry(key) is not None
 
     def _unpaired_reason(self, name: str, metric: str, pairs: Pairs | None) -> str:
         if self.against.outcome is None:
@@ -215,7 +221,7 @@ class Comparisons:
     def adjust(self, keys: Sequence[Key]) -> None:
         """Give the bounds of the suite their p-values, adjusted for all of them together."""
         able = {key for key in keys if key in self.found and self.decidable(key)}
-        differing = [key for key in keys if key in able and self.found[key].paired.differs]
+        differing = [key for key in keys if key in able and self._may_be_lost(key)]
         results = [self.found[key].paired for key in differing]
         p, p_adjusted = adjusted([item.p for item in results], [item.flippable for item in results])
         for key, own, together in zip(differing, p.tolist(), p_adjusted.tolist(), strict=True):
@@ -224,6 +230,10 @@ class Comparisons:
             if key in self.found and key not in differing:
                 same = key in able
                 self._set_p(key, 1.0 if same else self.found[key].paired.p, 1.0 if same else np.nan)
+
+    def _may_be_lost(self, key: Key) -> bool:
+        """Tell whether anything differs from the baseline, or the baseline itself is worse than the best allows."""
+        return self.found[key].paired.differs or self.found[key].paired.margin < 0
 
     def _set_p(self, key: Key, p: float, p_adjusted: float) -> None:
         compared = self.found[key]

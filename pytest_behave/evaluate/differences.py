@@ -145,7 +145,7 @@ def _notes(before: SuiteRun, after: SuiteRun) -> list[str]:
     fingerprints = (before.dataset_fingerprint, after.dataset_fingerprint)
     other_rows = None not in fingerprints and fingerprints[0] != fingerprints[1]
     return [
-        *(["the two runs measured different rows"] if other_rows else []),
+        *(["the two runs read different datasets"] if other_rows else []),
         *_listed("added", (_name(item) for item in new if _key(item) not in old_keys)),
         *_listed("removed", (_name(item) for item in old if _key(item) not in new_keys)),
         *_listed("newly failing cases", (case.id for case in known if _fails(case) and not verdicts[case.id])),

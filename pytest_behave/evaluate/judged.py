@@ -171,8 +171,7 @@ class Judged:
             return []
         if self.comparisons is None:
             return [Verdict("no-baseline", _no_baseline(self.prepared.suite.path.name, "there is no baseline yet"))]
-        stored = self.comparisons.against.stored
-        if stored is not None and key not in stored.entries:
+        if not self.comparisons.is_known(key):
             said = "the baseline has no such behavior"
             return [Verdict("no-baseline", _no_baseline(self.prepared.suite.path.name, said))]
         found = self.comparisons.found.get(key)

@@ -95,7 +95,7 @@ def _orphan_notes(judged: Judged, behaviors: Sequence[Behavior]) -> list[str]:
     if not orphans:
         return []
     name, metric = orphans[0]
-    said = f"the baseline has {len(orphans)} entries that the suite no longer declares ({name} {metric}, ...)"
+    said = f"the baseline has {len(orphans)} entr{'ies' if len(orphans) > 1 else 'y'} that the suite no longer declares ({name} {metric}, ...)"
     return [f"{said}: remove them with --behave-baseline=prune"]
 
 

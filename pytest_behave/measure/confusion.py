@@ -8,7 +8,7 @@ import numpy as np
 
 from pytest_behave.measure import intervals
 
-FEW = 10  # right and wrong rows, and half of the rows of a class: below that, the delta method holds too rarely
+FEW = 10  # right and wrong rows, and half of the rows of a class: with fewer, closed forms hold too rarely
 
 
 def _square(counts: np.ndarray) -> np.ndarray:
@@ -62,9 +62,13 @@ def balanced_accuracy(counts: np.ndarray) -> np.ndarray:
 
 
 def balanced_interval(counts: np.ndarray) -> intervals.Interval:
-    """Return the closed form: the recalls of the classes are independent proportions."""
+    """Return the closed form, the recalls of the classes being independent proportions; NaN where rows are few."""
     hits, support, _ = per_class(counts)
-    return intervals.mean_of_proportions(hits, support)
+    smallest = np.where(support > 0, support, np.inf).min(axis=-1)
+    right, n = hits.sum(axis=-1), support.sum(axis=-1)
+    enough = (np.minimum(right, n - right) >= FEW) & (smallest >= 2 * FEW)
+    low, high = intervals.mean_of_proportions(hits, support)
+    return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
 
 
 def matthews(counts: np.ndarray) -> np.ndarray:

@@ -100,6 +100,11 @@ def skewed_mean(mean: Floats, variance: Floats, n: npt.ArrayLike, reach: Floats)
     return np.where(enough, mean - low, np.nan), np.where(enough, mean + high, np.nan)
 
 
+def unseen(n: int) -> float:
+    """Return how much farther than in a sample of ``n`` values lie may others lie; fitted to simulations."""
+    return 1 + 10 / float(np.sqrt(n))
+
+
 def equivalent_wilson(value: Floats, centre: Floats, variance: Floats, quantile: npt.ArrayLike) -> Interval:
     """Wilson's interval of ``value`` as a share of so many trials as would give its variance around ``centre``."""
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -156,10 +161,13 @@ def quantile_ranks(n: int, q: float) -> tuple[int, int]:
 
 
 def widened_percentile(samples: Floats, value: float, n: int) -> Interval:
-    """Outer of the percentile interval, expanded for few rows, and of Student's with the samples' deviation."""
+    """Outer of the percentile interval, expanded for few rows, and of Student's with the samples' deviation.
+
+    The factor 1 + 1.5 / sqrt(n) is for skewed values, and fitted to simulations.
+    """
     from scipy.special import ndtr, stdtrit
 
-    quantile = float(stdtrit(max(n - 1, 1), 0.5 + CONFIDENCE / 2)) * np.sqrt(n / max(n - 1, 1))
+    quantile = float(stdtrit(max(n - 1, 1), 0.5 + CONFIDENCE / 2)) * np.sqrt(n / max(n - 1, 1)) * (1 + 1.5 / np.sqrt(n))
     tail = 100 * float(ndtr(-quantile))
     low, high = np.percentile(samples, [tail, 100 - tail])
     half = quantile * samples.std()

@@ -25,7 +25,7 @@ from pytest_behave.records.pairs import (
     Pairs,
 )
 
-RESAMPLES = 1_000
+RESAMPLES = 400  # for a standard error: its own error is then 4 percent
 
 
 def paired(item: Chosen, baseline: Outcome, candidate: Outcome) -> Pairs | None:

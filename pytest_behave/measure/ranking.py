@@ -159,8 +159,9 @@ class CalibrationError:
         gap, share = np.abs(total - hit) / size, size / n
         value = float(share @ gap)
         # one more row in each bin, which its mean score foretells, so that rows all alike are no certainty
-        rate = (hit + total / size) / (size + 1)
-        error = np.sqrt(np.maximum(rate * (1 - rate), 0) / size)
+        expected = total / size
+        rate = (hit + expected) / (size + 1)
+        error = np.sqrt(np.maximum(rate * (1 - rate), expected * (1 - expected)) / size)
         spread = float(share**2 @ error**2) + (float(share @ gap**2) - value**2) / n
         known = np.where(gap > BEYOND_DOUBT * error, gap, 0.0)
         excess = float(share @ (_folded(known, error) - known))

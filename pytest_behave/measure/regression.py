@@ -32,10 +32,11 @@ def _r2(outcome: Outcome, rows: np.ndarray) -> Estimate:
     value = 1 - float((error**2).mean()) / spread
     # delta method for a ratio of means: each row's influence on SSE / SST
     influence = (error**2 - (1 - value) * centred**2) / spread
-    low, high = intervals.t_mean(np.array(value), np.array(influence.var(ddof=1) if n > 1 else np.nan), n)
     if n < 3:  # noqa: PLR2004 - two points always lie on a line
         return Estimate(value, None, None, n, "an interval needs at least three instances")
-    return Estimate(value, float(low), min(float(high), 1.0), n, interval="delta method, t")
+    reach = intervals.unseen(n) * (influence.max() + influence.min())
+    low, high = intervals.skewed_mean(np.array(1 - value), np.array(influence.var(ddof=1)), n, np.array(reach))
+    return Estimate(value, 1 - float(high), min(1 - float(low), 1.0), n, interval="delta method, t")
 
 
 def _quantile(spec: MetricSpec) -> RowFunction:

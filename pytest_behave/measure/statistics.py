@@ -28,6 +28,7 @@ BOOTSTRAP = "bootstrap of counts"
 TOO_FEW = "an interval needs at least two instances"
 RIGHT, WRONG = 0.5, 0.25  # what is added to the counts of each class before they are drawn again
 FEW = 10_000  # rows; beyond these a mean is nearly normal, and looking for the largest value would cost too much
+FEW_FOR_A_TAIL = 300  # rows; fewer may not show at all that some values are much larger than the others
 CANCELLATION = 1e-6  # below this share of the squared mean, a difference of sums keeps fewer than ten digits
 
 
@@ -125,30 +126,24 @@ class Mean:
     def _reach(self, part: Centred, masks: Masks, mean: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Return how much farther the values of each slice go above its mean than below, the unseen ones reckoned in.
 
-        No slice shows its most extreme values: ``1 + 10 / sqrt(n)`` stands for that, and is raised where few rows make
-        up the mean, which then is many times the median. Both factors are fitted to simulations; see
-        tests/benchmarks/simulate_coverage.py.
+        No small slice shows its most extreme values, least of all where few rows make up the mean, which then is many
+        times the median. The factor for that is fitted to simulations: tests/benchmarks/simulate_coverage.py.
         """
-        reach = np.zeros(len(present))
-        for index in np.flatnonzero((present > 1) & (present <= FEW)).tolist():
+        bounded = np.isfinite(self.floor) and np.isfinite(self.ceiling)
+        # two values only, the floor and the ceiling, spread the most that values of this mean can
+        reach = np.where(present <= FEW_FOR_A_TAIL, self.floor + self.ceiling - 2 * mean, 0) if bounded else 0 * mean
+        least_rows = FEW_FOR_A_TAIL if bounded else 1
+        for index in np.flatnonzero((present > least_rows) & (present <= FEW)).tolist():
             rows = masks.rows(index)
             values = part.columns[rows, 0][part.present[rows]]
-            n, middle = len(values), mean[index]
-            least, largest = values.min(), values.max()
-            if least == largest:
-                unseen = 0.0
-            else:
-                unseen = (least + largest - 2 * middle) * (1 + 10 / np.sqrt(n)) * self._concentration(values, middle)
-            if np.isfinite(self.ceiling) and np.isfinite(self.floor):
-                bound = self.floor + self.ceiling - 2 * middle
-                unseen = bound if least == largest else np.clip(unseen, -abs(bound), abs(bound))
-            reach[index] = unseen
+            beyond = intervals.unseen(len(values)) * self._concentration(values, mean[index])
+            reach[index] = beyond * (values.max() + values.min() - 2 * mean[index]) if np.ptp(values) > 0 else 0.0
         return reach
 
     def _concentration(self, values: np.ndarray, mean: float) -> float:
         """Return 1, or more where few rows make up the mean of values that have a floor."""
         n = len(values)
-        if n > 1_000 or not np.isfinite(self.floor):  # noqa: PLR2004 - there the sample tells enough
+        if n > FEW_FOR_A_TAIL or not np.isfinite(self.floor):
             return 1.0
         distances = values[values > self.floor] - self.floor
         return max(1.0, 130 / n**2 * (mean - self.floor) / float(np.median(distances)))
@@ -197,7 +192,7 @@ class CellFunction:
         """Return the outer of two intervals, from tables drawn around the smoothed counts.
 
         One is between percentiles of what they give, the other Wilson's for a share of the same variance, with
-        Student's quantile for as many rows as a class has on average. The first is short where the smoothing pulls, the
+        Student's quantile for as many rows as a class has (the harmonic mean). The first is short where the smoothing pulls, the
         second where rare classes make the value lopsided.
         """
         low, high = np.full((2, len(counts)), np.nan)
@@ -218,10 +213,17 @@ class CellFunction:
         wrong = np.roll(np.eye(counts.shape[1], counts.shape[2]), 1, axis=1)
         least = float(self.value(wrong))  # 0, or -1 for a correlation of two classes
         shares, share = ((figure - least) / (1 - least) for figure in (samples, values))
-        per_class = counts.sum(axis=(1, 2)) / _occurring(counts).sum(axis=1)
-        quantile = stdtrit(np.maximum(per_class - 1, 1), 0.5 + intervals.CONFIDENCE / 2)
+        quantile = stdtrit(np.maximum(_rows_per_class(counts) - 1, 1), 0.5 + intervals.CONFIDENCE / 2)
         ends = intervals.equivalent_wilson(share, np.nanmean(shares, axis=1), np.nanvar(shares, axis=1), quantile)
         return least + (1 - least) * ends[0], least + (1 - least) * ends[1]
+
+
+def _rows_per_class(counts: np.ndarray) -> np.ndarray:
+    """Return the harmonic mean of the sizes of the classes that occur, in the target or in the predictions."""
+    sizes = counts.sum(axis=1)
+    sizes[:, : counts.shape[1]] = np.maximum(sizes[:, : counts.shape[1]], counts.sum(axis=2))
+    with np.errstate(divide="ignore"):
+        return np.asarray((sizes > 0).sum(axis=1) / np.where(sizes > 0, 1 / sizes, 0).sum(axis=1))
 
 
 def _occurring(counts: np.ndarray) -> np.ndarray:

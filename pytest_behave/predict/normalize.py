@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,32 @@ def joined(parts: Sequence[Predictions]) -> Predictions:
         embedding=np.vstack(embeddings) if embeddings else None,
         extra={name: pd.concat([part.extra[name] for part in parts], ignore_index=True) for name in first.extra},
     )
+
+
+def encodable(predictions: Predictions) -> Predictions:
+    r"""Return predictions whose texts are UTF-8: half of a surrogate pair, as JSON may hold, becomes ``\ud800``."""
+    series = predictions.prediction
+    return replace(
+        predictions,
+        prediction=None if series is None else _encodable(series),
+        extra={name: _encodable(values) for name, values in predictions.extra.items()},
+    )
+
+
+def _encodable(series: pd.Series) -> pd.Series:
+    if series.dtype != object:
+        return series
+    try:
+        for value in series.tolist():
+            if isinstance(value, str):
+                value.encode()
+    except UnicodeEncodeError:
+        texts = [
+            value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+            for value in series.tolist()
+        ]
+        return pd.Series(texts, index=series.index, dtype=object)
+    return series
 
 
 def score_of(series: pd.Series, ids: Sequence[str], where: str) -> np.ndarray:

@@ -103,6 +103,7 @@ class Controller:
 
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         reason = self.config.getoption("behave_reason")
+        self._print(reporter, [""])  # ends the line of progress, whatever reporter draws it
         try:
             for run in self.run().suites:
                 once = self.suites[run.path]["once"]
@@ -143,7 +144,6 @@ class Controller:
 
     def _print(self, reporter: pytest.TerminalReporter | None, lines: Iterable[str]) -> None:
         if reporter is not None:
-            reporter.ensure_newline()
             for line in lines:
                 reporter.write_line(line)
 

@@ -302,3 +302,10 @@ def test_metadata_that_fails_is_told_with_its_name(tmp_path):
     with pytest.raises(BehaveError, match="metadata 'm': ZeroDivisionError: division by zero") as caught:
         suite_of(tmp_path, metadata={"m": lambda _: 1 / 0}, slices={"s": "m == 0"})
     assert isinstance(caught.value, (SuiteError, DataError))
+
+
+def test_half_of_a_surrogate_pair_in_an_output_is_measured_and_shown_escaped():
+    data = pd.DataFrame({"said": ["x", "y", "z"]})
+    suite = suite_of_frame(data=data, target="said", task="text", model=lambda _frame: ["x\ud800", "y", "z"])
+    assert suite.overall.exact_match == pytest.approx(2 / 3)
+    assert suite.overall.exact_match.instances[0].output == "x\\ud800"
