@@ -52,7 +52,7 @@ def predictions_bytes(stored: StoredPredictions) -> bytes:
         "names": list(columns),  # the file's own cannot hold every text
         "json": [name for name, (_, is_json) in encoded.items() if is_json],
     }
-    shown = [name.encode("utf-8", "backslashreplace").decode() for name in columns]
+    shown = [_encodable(name, number) for number, name in enumerate(columns)]
     table = pa.Table.from_arrays(
         list(columns.values()), names=shown, metadata={KEY: _json(about).encode("utf-8", "surrogatepass")}
     )
@@ -90,6 +90,11 @@ def _texts(values: Sequence[str | None]) -> Any:
     except UnicodeEncodeError:
         raw = [None if value is None else value.encode("utf-8", "surrogatepass") for value in values]
         return pa.array(raw, pa.binary())
+
+
+def _encodable(name: str, number: int) -> str:
+    escaped = name.encode("utf-8", "backslashreplace").decode()
+    return name if escaped == name else f"{number} {escaped}"  # no two columns may share a name
 
 
 def _json(value: Any) -> str:

@@ -73,8 +73,9 @@ def acceptance(  # noqa: PLR0913 - a run, its suite and what was asked for
     known = (old.entries if old else ()) if declared is None else declared
     complete = set(known) <= {_key(item) for item in able}
     whole = predictions is not None and complete and (mode == "accept" or old is None)
+    same = old is not None and (old.model, old.dataset) == (run.model_fingerprint, run.dataset_fingerprint)
     first = mode == "new" and old is not None
-    measured = {_key(item): _entry(item, reason, whole=whole, first=first) for item in able}
+    measured = {_key(item): _entry(item, reason, paired=whole or same, first=first) for item in able}
     better: dict[Key, Better] = {
         _key(item): item.better for item in run.behaviors if BEST in str(item.bounds.get("max_regression", ""))
     }
@@ -98,7 +99,7 @@ def _differs(path: Path, data: bytes) -> bool:
     return WorkingTree().read(path) != data
 
 
-def _entry(item: Behavior, reason: str, *, whole: bool, first: bool) -> BaselineEntry:
+def _entry(item: Behavior, reason: str, *, paired: bool, first: bool) -> BaselineEntry:
     """Return an accepted value: this run's or, for the ``first`` of a behavior, that of the baseline's own outputs."""
     is_share = item.interval == "wilson" and item.value is not None
     change = item.baseline
@@ -113,7 +114,7 @@ def _entry(item: Behavior, reason: str, *, whole: bool, first: bool) -> Baseline
         low=None if is_share else item.low,
         high=None if is_share else item.high,
         reason=reason,
-        paired=whole,
+        paired=paired,
     )
 
 

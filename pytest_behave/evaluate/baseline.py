@@ -74,6 +74,8 @@ def against_stored(prepared: Prepared, table: Table, ref: str | None) -> Against
         _use(prepared, "stored" if ref is None else "commit", stored.model, 0), ref=ref or "", accepted=changed
     )
     found = read_predictions(place.read(outputs), outputs.name)
+    if not isinstance(found, str) and found.model != stored.model:
+        found = f"{outputs.name} and {values.name} are of two accepted runs; accept the baseline again"
     nowhere = np.zeros(len(table), dtype=bool)
     if isinstance(found, str):
         note = f"comparing with values alone, which sees far less: {found}"

@@ -151,9 +151,7 @@ class Comparisons:
         slice_ = self.slices[name]
         if entry.value is None or {name, slice_.family} & deferred or len(rows) != entry.size:
             return False
-        return bool(
-            len(rows) == slice_.mask.sum() and abs(entry.value - result.baseline) > SAME * abs(entry.value) + SAME
-        )
+        return bool(len(rows) == slice_.mask.sum() and not _same(entry.value, result.baseline, SAME))
 
     def _margin(self, key: Key, worse: int) -> Margin:
         tolerance = self.tolerances.get(key) or Tolerance(0.0)
@@ -195,6 +193,8 @@ class Comparisons:
         entry, estimate = self._entry(key), self.estimates.get(key)
         if entry is None or not isinstance(estimate, Estimate):
             return
+        if entry.value is not None and estimate.value is not None and _same(entry.value, estimate.value):
+            entry = replace(entry, value=estimate.value)
         result = compare_values(entry, estimate, self._margin(key, worse), worse)
         if result is None:
             return
@@ -287,6 +287,11 @@ class Comparisons:
     def instance(self, row: int) -> Instance:
         """Return an instance with both outputs."""
         return self.measured.instance(row, self.against.outcome)
+
+
+def _same(stored: float, value: float, more: float = 0.0) -> bool:
+    """Tell whether a value is the stored one, but for the digits that were not kept."""
+    return abs(stored - value) <= SAME * abs(stored) + more
 
 
 def _finite(value: float) -> float | None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TextIO
 
 from pytest_behave.compare.power import MOST_SEARCHED, pairs_to_decide
@@ -170,10 +173,10 @@ class Judged:
         if tolerance is None:
             return []
         if self.comparisons is None:
-            return [Verdict("no-baseline", _no_baseline(self.prepared.suite.path.name, "there is no baseline yet"))]
+            return [Verdict("no-baseline", _no_baseline(self.prepared.suite.path, "there is no baseline yet"))]
         if not self.comparisons.is_known(key):
             said = "the baseline has no such behavior"
-            return [Verdict("no-baseline", _no_baseline(self.prepared.suite.path.name, said))]
+            return [Verdict("no-baseline", _no_baseline(self.prepared.suite.path, said))]
         found = self.comparisons.found.get(key)
         if found is None:
             return [Verdict("undecided", "the change cannot be measured: a value is missing on one side")]
@@ -265,8 +268,13 @@ def _tolerance(item: Item) -> Tolerance | None:
     return item.bounds.max_gap_regression if item.kind == "gap" else item.bounds.max_regression
 
 
-def _no_baseline(suite: str, said: str) -> str:
-    return f"{said}: accept it with `pytest --behave --behave-baseline=new {suite}`"
+def _no_baseline(suite: Path, said: str) -> str:
+    """Return what is missing, and the command that mends it, as one types it in the current folder."""
+    try:
+        shown = Path(os.path.relpath(suite)).as_posix()
+    except ValueError:  # on another drive
+        shown = suite.name
+    return f"{said}: accept it with `pytest --behave --behave-baseline=new {shlex.quote(shown)}`"
 
 
 def behavior_of(  # noqa: PLR0913, PLR0917 - a behavior is made of all of these
