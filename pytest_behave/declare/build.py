@@ -15,6 +15,7 @@ from pytest_behave.declare.files import exists, is_file, names_beside
 from pytest_behave.declare.golden import build_cases
 from pytest_behave.declare.predicate import parse_expression, parse_predicate
 from pytest_behave.declare.problems import REFERENCE, Problems
+from pytest_behave.declare.values import scalar_text
 from pytest_behave.declare.yaml_positions import Loc
 from pytest_behave.errors import PredicateError, did_you_mean
 from pytest_behave.records import (
@@ -240,7 +241,7 @@ class _Builder:
         return SliceSpec(
             name=name,
             predicate=self._parse((*loc, "where"), value.where) if value.where is not None else None,
-            ids=tuple(schema.scalar_text(id_) for id_ in value.ids or ()),
+            ids=tuple(scalar_text(id_) for id_ in value.ids or ()),
             by=tuple(value.by or ()),
             edges=self._rising(loc, value.edges),
             quantiles=value.quantiles,

@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_behave.declare import schema
 from pytest_behave.declare.problems import Problems
+from pytest_behave.declare.values import Part, scalar_text
 from pytest_behave.declare.yaml_positions import Loc
 from pytest_behave.records import Case, Place
 
@@ -92,7 +93,7 @@ def _product(problems: Problems, loc: Loc, part: schema.CasePart, template: dict
     checks, place, digits = _checks(problems, loc, part), _case_place(problems, loc), len(str(count))
     cases = []
     for number, values in enumerate(itertools.product(*part.fill.values()), start=1):
-        filled = dict(zip(part.fill, (schema.scalar_text(value) for value in values), strict=True))
+        filled = dict(zip(part.fill, (scalar_text(value) for value in values), strict=True))
         texts = {column: _fill(text, filled) for column, text in template.items()}
         case_id = f"{part.id}-{number:0{digits}d}"
         cases.append(Case(case_id, {**part.input, **texts}, checks, tuple(part.tags), place))
@@ -106,4 +107,4 @@ def _fill(text: str, values: dict[str, str]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    return value.model_dump(exclude_none=True) if isinstance(value, schema.Part) else value
+    return value.model_dump(exclude_none=True) if isinstance(value, Part) else value

@@ -26,7 +26,7 @@ from pytest_behave.evaluate.frames import suite_of_frame
 from pytest_behave.measure.registry import BUILT_IN
 from pytest_behave.predict.normalize import PROBA
 from pytest_behave.records import DatasetSpec
-from pytest_behave.report.lines import ORDER
+from pytest_behave.report.lines import FAILING, ORDER, UNSURE
 from pytest_behave.report.record import record_schema
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -35,10 +35,12 @@ PARTS = {
     "suite": schema.SuitePart,
     "dataset": schema.DatasetPart,
     "model": schema.ModelPart,
+    "comparison": schema.ComparisonPart,
     "metadata": schema.MetadataPart,
     "slices": schema.SlicePart,
     "metrics": schema.MetricPart,
     "expect": schema.BoundsPart,
+    "max_regression": schema.TolerancePart,
     "known_failure": schema.KnownFailurePart,
     "pass_rate": schema.PassRatePart,
     "cases": schema.CasePart,
@@ -140,8 +142,26 @@ def test_a_metric_that_changes_its_words_changes_the_page(generate, monkeypatch)
 # -- verdicts, the command line, hooks, the Python API
 
 
-def test_every_verdict_is_explained():
-    assert sorted(names("verdicts.md", "Verdicts")) == sorted(ORDER)
+def test_every_verdict_is_explained_the_worst_first():
+    assert [row[0].strip("`") for row in table("verdicts.md", "Verdicts")] == list(ORDER)
+
+
+def test_which_verdicts_fail_is_said():
+    outcomes = {row[0].strip("`"): (row[2], row[3]) for row in table("verdicts.md", "Verdicts")}
+    assert [name for name in ORDER if outcomes[name] == ("failed", "1")] == list(FAILING)
+    assert [name for name in ORDER if outcomes[name] == ("passed, with a warning", "0")] == list(UNSURE)
+
+
+def test_every_way_to_write_a_baseline_is_named():
+    assert names("command-line.md", "Baselines") == list(plugin.MODES)
+
+
+def test_every_type_of_report_is_named():
+    parser = pytest.Parser(_ispytest=True)
+    plugin.pytest_addoption(parser)
+    (option,) = [option for option in parser.getgroup("behave").options if "--behave-report" in option.names()]
+    (row,) = [row for row in table("command-line.md", "pytest options") if "--behave-report" in row[0]]
+    assert re.findall(r"`(\w+):PATH`", row[2]) == re.findall(r"(\w+):PATH", option.attrs()["help"])
 
 
 def test_the_table_of_instances_needed_is_what_verdicts_use():
@@ -184,7 +204,8 @@ def test_every_public_name_is_explained_and_there():
 
 def test_every_argument_of_behave_suite_is_explained():
     arguments = set(suite_of_frame.__kwdefaults__ or {}) | set(suite_of_frame.__annotations__)
-    assert set(names("python-api.md", "The `behave` fixture")) == arguments - {"return", "folder", "extensions"}
+    by_the_fixture = {"folder", "extensions", "ref", "accepts"}
+    assert set(names("python-api.md", "The `behave` fixture")) == arguments - by_the_fixture - {"return"}
 
 
 # -- the run record

@@ -214,7 +214,21 @@ SLIPS = [
     Slip("bound as a text", TOP + "expect:\n  overall:\n    accuracy: {min: «abc»}\n", "number"),
     Slip("bounds as a number", TOP + "expect:\n  overall:\n    accuracy: «0.5»\n", "bounds"),
     Slip("decision", TOP + "expect:\n  overall:\n    accuracy: {min: 0.5, decide: «proved»}\n", '"proven"'),
-    Slip("gap of all rows", TOP + "expect:\n  overall:\n    accuracy: {«max_gap»: 0.1}\n", "max_gap is not allowed"),
+    Slip("gap of all rows", TOP + "expect:\n  overall:\n    accuracy: «{max_gap: 0.1}»\n", "missing property gap_to"),
+    Slip("gap to nothing", TOP + "expect:\n  race:\n    «accuracy»: {min: 1, gap_to: race=a}\n", "max_gap"),
+    Slip("loss in words", TOP + "expect:\n  race:\n    accuracy: {max_regression: «2 percent»}\n", "%"),
+    Slip("negative loss", TOP + "expect:\n  race:\n    accuracy: {max_regression: «-1»}\n", "0"),
+    Slip("loss as a list", TOP + "expect:\n  race:\n    accuracy: {max_regression: «[1]»}\n", "number, string, object"),
+    Slip("loss from nothing", TOP + "expect:\n  race:\n    accuracy: {«max_regression»: {from: best}}\n", "by"),
+    Slip("loss from anything", TOP + "expect: {a: {fpr: {max_regression: {by: 1, from: «bst»}}}}\n", '"best"'),
+    Slip("severity", TOP + "expect:\n  race:\n    accuracy: {min: 1, severity: «warn»}\n", '"warning"'),
+    Slip("loss of a tag", TOP + "expect: {cases: {a: {pass_rate: {«max_regression»: 1}}}}\n", "not allowed"),
+    Slip("cluster of no name", "model: a:b\ndataset: {path: a.csv, cluster: «''»}\n", "shorter"),
+    Slip("key of the baseline", TOP + "baseline: {«colum»: a}\n", "colum is not allowed"),
+    Slip("baseline as a number", TOP + "baseline: «5»\n", "string, object"),
+    Slip("key of the comparison", TOP + "comparison: {«alfa»: 0.1}\n", "alfa is not allowed"),
+    Slip("level", TOP + "comparison: {alpha: «5»}\n", "1"),
+    Slip("test", TOP + "comparison: {mcnemar: «midp»}\n", '"mid-p"'),
     Slip("negative gap", TOP + "expect:\n  race:\n    accuracy: {max_gap: «-1»}\n", "0"),
     Slip("date", TOP + "expect: {a: {fpr: {max: 1, known_failure: {reason: b, until: «soon»}}}}\n", "pattern"),
     Slip("no pass_rate", TOP + "expect:\n  cases:\n    hard: {«min»: 1}\n", "min is not allowed"),
@@ -283,8 +297,8 @@ def test_a_valid_suite_has_nothing_underlined(editor):
 def test_an_example_finds_its_schema_by_its_first_line_and_has_nothing_underlined(editor, path):
     text = path.read_text(encoding="utf-8")
     assert editor.marks(text, path) == []
-    spoiled = text.replace("\nmetrics:", "\nmetrisc:")
-    assert [mark.text for mark in editor.marks(spoiled, path.with_name("spoiled.behave.yaml"))] == ["metrisc"]
+    spoiled = text.replace("\ndataset:", "\ndatsaet:")
+    assert [mark.text for mark in editor.marks(spoiled, path.with_name(f"spoiled.{path.name}"))] == ["datsaet"]
 
 
 def test_a_file_of_cases_is_checked_against_its_part_of_the_schema(editor):
@@ -305,7 +319,10 @@ class Typing(NamedTuple):
     missing: set[str] = frozenset()
 
 
-BOUNDS = {"min", "max", "max_gap", "decide", "known_failure"}
+BOUNDS = {
+    *("min", "max", "max_regression", "max_gap", "gap_to", "max_gap_regression"),
+    *("decide", "severity", "known_failure"),
+}
 TYPING = [
     Typing("empty file", "§", {"suite", "dataset", "model", "slices", "metrics", "expect", "cases"}),
     Typing("dataset", "dataset:\n  §", {"path", "id", "target", "positive", "where"}),
@@ -326,6 +343,13 @@ TYPING = [
     Typing("bounds", "expect:\n  race:\n    accuracy:\n      §", BOUNDS, {"pass_rate"}),
     Typing("bounds in braces", "expect:\n  race:\n    accuracy: {m§}\n", BOUNDS, {"pass_rate"}),
     Typing("decision", "expect:\n  a: {fpr: {max: 1, decide: §}}\n", {"observed", "proven", "refuted"}),
+    Typing("severity", "expect:\n  a: {fpr: {max: 1, severity: §}}\n", {"error", "warning"}),
+    Typing("tolerance", "expect:\n  race:\n    accuracy:\n      max_regression:\n        §", {"by", "from"}, {"min"}),
+    Typing("tolerance from", "expect:\n  a: {fpr: {max_regression: {by: 1, from: §}}}\n", {"accepted", "best"}),
+    Typing("bounds of all rows", "expect:\n  overall:\n    accuracy:\n      §", BOUNDS, {"pass_rate"}),
+    Typing("baseline", "baseline:\n  §", {"python", "predictions", "column", "estimator"}),
+    Typing("comparison", "comparison:\n  §", {"alpha", "mcnemar"}),
+    Typing("test", "comparison: {mcnemar: §}\n", {"mid-p", "exact"}),
     Typing("tag", "expect:\n  cases:\n    hard:\n      §", {"pass_rate"}, {"min"}),
     Typing("case", "cases:\n  - §", {"id", "input", "expect", "tags", "template", "include"}),
     Typing("case with an id", "cases:\n  - id: one\n    §", {"input", "expect", "tags"}, {"id"}),
@@ -346,7 +370,12 @@ INSERTED = {
     "dat§": {"dataset": "dataset:\n  path: ", "task": "task: "},
     "slices:\n  race:\n    §": {"by": "by: ", "min_size": "min_size: ${1:30}", "quantiles": "quantiles: ${1:4}"},
     "cases:\n  - id: one\n    expect:\n      §": {"equals": "equals: ", "contains": "contains: ", "json": "json: true"},
-    "expect:\n  race:\n    fpr:\n      §": {"known_failure": "known_failure:\n  reason: "},
+    "expect:\n  race:\n    fpr:\n      §": {
+        "known_failure": "known_failure:\n  reason: ",
+        "max_regression": "max_regression: ${1:0}",
+        "gap_to": "gap_to: ",
+    },
+    "comparison:\n  §": {"alpha": "alpha: ${1:0.05}", "mcnemar": "mcnemar: "},
 }
 
 
@@ -361,6 +390,15 @@ def test_a_key_is_inserted_as_one_goes_on_typing(editor, suite):
 SHOWN = {
     "expect:\n  race:\n    accuracy: {max§_gap: 0.1}\n": "Widest difference of the metric between two members of a family",
     "expect:\n  race:\n    accuracy: {min: 1, dec§ide: proven}\n": "its confidence interval must meet the bound",
+    "expect:\n  race:\n    accuracy: {max_regr§ession: 2%}\n": "How much worse than the baseline the metric may get",
+    "expect:\n  race:\n    accuracy: {max_gap_regr§ession: 2%}\n": "How much wider than in the baseline the gap may get",
+    "expect:\n  race:\n    accuracy: {max_gap: 1, gap§_to: overall}\n": "The slice that `max_gap` is measured from",
+    "expect:\n  race:\n    accuracy: {max_regression: {b§y: 2%}}\n": "share of the baseline's value such as 2%",
+    "expect:\n  race:\n    accuracy: {min: 1, seve§rity: warning}\n": "never fails the run",
+    "base§line: old:predict\n": "A model to compare with instead of the stored baseline",
+    "compar§ison: {alpha: 0.1}\n": "How the suite is compared with its baseline",
+    "comparison: {al§pha: 0.1}\n": "Chance of any false alarm",
+    "dataset: {path: a.csv, clus§ter: speaker}\n": "Column that groups rows which are not independent",
     "expect:\n  over§all: {accuracy: {min: 1}}\n": "Bounds on all instances",
     "data§set: {path: a.csv}\n": "The instances: a file",
     "dataset: {path: a.csv, wh§ere: a > 1}\n": "Only rows that meet this predicate",

@@ -49,6 +49,12 @@ class Folder:
             return [problem.removeprefix(f"{self.path}/") for problem in error.problems]
         return []
 
+    def problems_at_mark(self, text):
+        """Return the sentences for a suite with « before the mistake; they lose the place if it is that one."""
+        line, column = text[: text.index("«")].count("\n") + 1, len(text[: text.index("«")].rpartition("\n")[2]) + 1
+        found = self.problems(text.replace("«", ""))
+        return [problem.removeprefix(f"s.behave.yaml:{line}:{column}: ") for problem in found]
+
     def place(self, place):
         return str(place).removeprefix(f"{self.path}/")
 
@@ -155,7 +161,8 @@ def test_a_file_that_declares_nothing_is_refused(folder, text, message):
 
 # --- against a baseline -------------------------------------------------------------------------------------------
 
-AB = "dataset: {path: rows.csv}\nmodels: {old: {column: a}, new: {column: b}}\n"
+TOP = "dataset: {path: rows.csv}\n"
+AB = f"{TOP}models: {{old: {{column: a}}, new: {{column: b}}}}\n"
 BOUNDED = f"""{HEAD}metrics: [accuracy, fpr]
 slices:
   young: age < 25
@@ -274,7 +281,6 @@ def test_gaps_and_severity_are_read_as_they_are_declared(folder, text, expected)
     [
         ("race: {fpr: {max: 1}}", "race=Other"),
         ("race: {fpr: {max_regression: 0}}", "race=Other"),
-        ("race: {fpr: {max_gap: 0.1, gap_to: overall}}", "race=Other"),
         ("'*': {fpr: {max: 1}}", "race=Other"),
         ("'*': {fpr: {max_regression: 0}}", "young"),
         ("'*': {fpr: {max: 1}}", "race"),
@@ -286,161 +292,165 @@ def test_one_slice_may_be_an_exception_from_more_general_bounds(folder, general,
 
 
 AMOUNT = "must be a number of at least 0, or a percentage such as 2%, not"
+NO_BOUND = "give at least one of min, max, max_regression, max_gap"
+NO_EXCEPTION = "there is no min, max or max_regression of 'fpr' to make an exception from"
+
+
+@pytest.mark.parametrize("key", ["max_regression", "max_gap_regression"])
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("«-1", "-1"),
+        ("«-0.1", "-0.1"),
+        ("«-2%", "'-2%'"),
+        ("«2 percent", "'2 percent'"),
+        ("«2%%", "'2%%'"),
+        ('«"%"', "'%'"),
+        ("«'0.02'", "'0.02'"),
+        ('«"2%\\n"', r"'2%\n'"),
+        ("«9999999999%", "'9999999999%'"),
+        ("«.inf", "inf"),
+        ("«.nan", "nan"),
+        ("«true", "True"),
+        ("«[1]", "[1]"),
+        ("{by: «-1}", "-1"),
+        ("{by: «2 percent, from: best}", "'2 percent'"),
+    ],
+)
+def test_what_is_no_tolerance_is_refused_where_it_stands(folder, key, written, shown):
+    where = f"expect.race.fpr.{key}{'.by' * ('by' in written)}"
+    assert folder.problems_at_mark(f"{BOUNDED}race: {{fpr: {{{key}: {written}}}}}\n") == [f"{where} {AMOUNT} {shown}"]
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("max_regression: -1", f"37: expect.young.fpr.max_regression {AMOUNT} -1"),
-        ("max_regression: -0.1", f"37: expect.young.fpr.max_regression {AMOUNT} -0.1"),
-        ("max_regression: -2%", f"37: expect.young.fpr.max_regression {AMOUNT} '-2%'"),
-        ("max_regression: 2 percent", f"37: expect.young.fpr.max_regression {AMOUNT} '2 percent'"),
-        ("max_regression: 2%%", f"37: expect.young.fpr.max_regression {AMOUNT} '2%%'"),
-        ('max_regression: "%"', f"37: expect.young.fpr.max_regression {AMOUNT} '%'"),
-        ("max_regression: '0.02'", f"37: expect.young.fpr.max_regression {AMOUNT} '0.02'"),
-        ('max_regression: "2%\\n"', f"37: expect.young.fpr.max_regression {AMOUNT} '2%\\n'"),
-        ("max_regression: 9999999999%", f"37: expect.young.fpr.max_regression {AMOUNT} '9999999999%'"),
-        ("max_regression: .inf", f"37: expect.young.fpr.max_regression {AMOUNT} inf"),
-        ("max_regression: .nan", f"37: expect.young.fpr.max_regression {AMOUNT} nan"),
-        ("max_regression: true", f"37: expect.young.fpr.max_regression {AMOUNT} True"),
-        ("max_regression: [1]", f"37: expect.young.fpr.max_regression {AMOUNT} [1]"),
-        ("max_regression: {by: -1}", f"42: expect.young.fpr.max_regression.by {AMOUNT} -1"),
-        ("max_regression: {by: }", f"42: expect.young.fpr.max_regression.by {AMOUNT} None"),
-        ("max_regression: {from: best}", "37: missing key 'by'"),
-        ("max_regression: {bye: 1, by: 1}", "38: unknown key 'bye' - did you mean 'by'?"),
+        ("young: {fpr: {max_regression: «{from: best}}}", "missing key 'by'"),
+        ("young: {fpr: {max_regression: {by: 1, «frm: best}}}", "unknown key 'frm' - did you mean 'from'?"),
         (
-            "max_regression: {by: 1, from: bst}",
-            "51: expect.young.fpr.max_regression.from must be 'accepted' or 'best', not 'bst' - did you mean 'best'?",
+            "young: {fpr: {max_regression: {by: 1, from: «bst}}}",
+            "expect.young.fpr.max_regression.from must be 'accepted' or 'best', not 'bst' - did you mean 'best'?",
         ),
-        ("max_regression:", "15: give at least one of min, max, max_regression, max_gap"),
-        ("max_gap: 0.1", "21: `max_gap` needs a family (a slice with `by:`), or `gap_to: overall`"),
+        ("young: {fpr: {«max_regresion: 1}}", "unknown key 'max_regresion' - did you mean 'max_regression'?"),
+        ("young: {«fpr: {max_regression: }}", NO_BOUND),
+        ("young: {«fpr: {decide: proven}}", NO_BOUND),
+        ("overall: {«fpr: {severity: warning}}", NO_BOUND),
+        ("'*': {«fpr: {severity: warning}}", NO_BOUND),
+        ("young: {«fpr: {severity: warning}}", NO_EXCEPTION),
+        ("race=a: {«fpr: {severity: warning}}", NO_EXCEPTION),
+        ("{race: {fpr: {max_gap: 1}}, race=a: {«fpr: {severity: warning}}}", NO_EXCEPTION),
+        ("{'*': {fpr: {max_gap: 1, gap_to: overall}}, old: {«fpr: {severity: warning}}}", NO_EXCEPTION),
         (
-            "max_gap_regression: 1%",
-            "21: `max_gap_regression` needs a family (a slice with `by:`), or `gap_to: overall`",
+            "young: {fpr: {min: 1, severity: «warn}}",
+            "expect.young.fpr.severity must be 'error' or 'warning', not 'warn' - did you mean 'warning'?",
         ),
-        ("gap_to: overall", "21: `gap_to` needs `max_gap` or `max_gap_regression`"),
-        ("gap_to: overall, min: 1", "21: `gap_to` needs `max_gap` or `max_gap_regression`"),
-        ("gap_to: overal, max_gap: 1", "29: unknown slice 'overal' - did you mean 'overall'?"),
-        ("gap_to: '', max_gap: 1", "29: unknown slice '' (known: old, overall, race, young)"),
-        ("gap_to: '*', max_gap: 1", "29: unknown slice '*' (known: old, overall, race, young)"),
-        ("gap_to: race, max_gap: 1", "29: 'race' is a family: name one slice, such as a member of it"),
-        ("gap_to: young, max_gap: 1", "29: the gap from 'young' to itself is always 0: name another slice"),
-        ("gap_to: 5, max_gap: 1", "29: expect.young.fpr.gap_to must be a text, not 5"),
+        ("young: {fpr: {«max_gap: 1}}", "`max_gap` needs a family (a slice with `by:`), or `gap_to: overall`"),
+        ("race=a: {fpr: {«max_gap: 1}}", "`max_gap` needs a family (a slice with `by:`), or `gap_to: overall`"),
+        ("'*': {fpr: {«max_gap: 1}}", "`max_gap` needs a family (a slice with `by:`), or `gap_to: overall`"),
         (
-            "severity: warn, min: 1",
-            "31: expect.young.fpr.severity must be 'error' or 'warning', not 'warn' - did you mean 'warning'?",
+            "overall: {fpr: {«max_gap_regression: 1%}}",
+            "`max_gap_regression` needs a family (a slice with `by:`), or `gap_to: overall`",
         ),
-        ("severity: warning", "15: there is no min, max or max_regression of 'fpr' to make an exception from"),
-        ("decide: proven", "15: give at least one of min, max, max_regression, max_gap"),
-        ("max_regresion: 1, min: 1", "21: unknown key 'max_regresion' - did you mean 'max_regression'?"),
+        ("young: {fpr: {«gap_to: overall}}", "`gap_to` needs `max_gap` or `max_gap_regression`"),
+        ("race: {fpr: {«gap_to: overall, min: 1}}", "`gap_to` needs `max_gap` or `max_gap_regression`"),
+        ("young: {fpr: {max_gap: 1, gap_to: «overal}}", "unknown slice 'overal' - did you mean 'overall'?"),
+        ("young: {fpr: {max_gap: 1, gap_to: «rac=a}}", "unknown slice 'rac=a' - did you mean 'race'?"),
+        ("young: {fpr: {max_gap: 1, gap_to: «''}}", "unknown slice '' (known: old, overall, race, young)"),
+        ("young: {fpr: {max_gap: 1, gap_to: «'*'}}", "unknown slice '*' (known: old, overall, race, young)"),
+        ("young: {fpr: {max_gap: 1, gap_to: «5}}", "expect.young.fpr.gap_to must be a text, not 5"),
+        (
+            "young: {fpr: {max_gap: 1, gap_to: «race}}",
+            "'race' is a family: name one slice, such as a member of it",
+        ),
+        (
+            "young: {fpr: {max_gap: 1, gap_to: «young}}",
+            "the gap from 'young' to itself is always 0: name another slice",
+        ),
+        (
+            "overall: {fpr: {max_gap: 1, gap_to: «overall}}",
+            "the gap from 'overall' to itself is always 0: name another slice",
+        ),
     ],
 )
 def test_a_wrong_bound_is_refused_where_it_stands_with_what_to_write(folder, text, problem):
-    assert folder.problems(f"{BOUNDED}young: {{ fpr: {{{text}}} }}\n") == [f"s.behave.yaml:9:{problem}"]
+    assert folder.problems_at_mark(f"{BOUNDED}{text}\n") == [problem]
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("'*': {fpr: {severity: warning}}", "8: give at least one of min, max, max_regression, max_gap"),
-        ("'*': {fpr: {max_gap: 1}}", "14: `max_gap` needs a family (a slice with `by:`), or `gap_to: overall`"),
-        ("overall: {fpr: {severity: warning}}", "13: give at least one of min, max, max_regression, max_gap"),
+        (f"{AB}baseline: «odl\n", "there is no model 'odl' - did you mean 'old'?"),
+        (f"{AB}baseline: «''\n", "there is no model '' (known: new, old)"),
+        (f"{HEAD}baseline: «5\n", "baseline must be a mapping, not 5"),
+        (f"{HEAD}baseline: {{«colum: a}}\n", "unknown key 'colum' - did you mean 'column'?"),
         (
-            "overall: {fpr: {max_gap: 1, gap_to: overall}}",
-            "39: the gap from 'overall' to itself is always 0: name another slice",
+            f"{HEAD}«baseline: {{}}\n",
+            "give exactly one of python, predictions, column, estimator, plugin, but there is none",
         ),
+        (f"{HEAD}baseline: «{{column: guess}}\n", "this is the model itself: nothing can differ from it"),
+        (f"{HEAD}baseline: {{predictions: «a.csv, score: p}}\n", "there is no file a.csv (known: s.behave.yaml)"),
+        (f"{HEAD}comparison: «0.05\n", "comparison must be a mapping, not 0.05"),
+        (f"{HEAD}comparison: {{«alfa: 0.1}}\n", "unknown key 'alfa' - did you mean 'alpha'?"),
+        (f"{HEAD}comparison: {{alpha: «0}}\n", "comparison.alpha must be above 0, not 0"),
+        (f"{HEAD}comparison: {{alpha: «1}}\n", "comparison.alpha must be below 1, not 1"),
+        (f"{HEAD}comparison: {{alpha: «5%}}\n", "comparison.alpha must be a number, not '5%'"),
         (
-            "{race: {fpr: {max_gap: 1}}, race=a: {fpr: {severity: warning}}}",
-            "40: there is no min, max or max_regression of 'fpr' to make an exception from",
+            f"{HEAD}comparison: {{mcnemar: «midp}}\n",
+            "comparison.mcnemar must be 'mid-p' or 'exact', not 'midp' - did you mean 'mid-p'?",
         ),
-    ],
-)
-def test_a_bound_that_fits_no_slice_in_its_place_is_refused(folder, text, problem):
-    assert folder.problems(f"{BOUNDED}{text}\n") == [f"s.behave.yaml:9:{problem}"]
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        (f"{AB}baseline: odl\n", "3:11: there is no model 'odl' - did you mean 'old'?"),
-        (f"{AB}baseline: ''\n", "3:11: there is no model '' (known: new, old)"),
-        (f"{HEAD}baseline: 5\n", "3:11: baseline must be a mapping, not 5"),
-        (f"{HEAD}baseline: {{colum: a}}\n", "3:12: unknown key 'colum' - did you mean 'column'?"),
-        (
-            f"{HEAD}baseline: {{}}\n",
-            "3:1: give exactly one of python, predictions, column, estimator, plugin, but there is none",
-        ),
-        (f"{HEAD}baseline: {{column: guess}}\n", "3:11: this is the model itself: nothing can differ from it"),
-        (f"{HEAD}baseline: {{predictions: a.csv, score: p}}\n", "3:25: there is no file a.csv (known: s.behave.yaml)"),
-        (f"{HEAD}comparison: 0.05\n", "3:13: comparison must be a mapping, not 0.05"),
-        (f"{HEAD}comparison: {{alfa: 0.1}}\n", "3:14: unknown key 'alfa' - did you mean 'alpha'?"),
-        (f"{HEAD}comparison: {{alpha: 0}}\n", "3:21: comparison.alpha must be above 0, not 0"),
-        (f"{HEAD}comparison: {{alpha: 1}}\n", "3:21: comparison.alpha must be below 1, not 1"),
-        (f"{HEAD}comparison: {{alpha: 5%}}\n", "3:21: comparison.alpha must be a number, not '5%'"),
-        (
-            f"{HEAD}comparison: {{mcnemar: midp}}\n",
-            "3:23: comparison.mcnemar must be 'mid-p' or 'exact', not 'midp' - did you mean 'mid-p'?",
-        ),
-        (
-            "model: a:b\ndataset: {path: a.csv, cluster: ''}\n",
-            "2:32: dataset.cluster must be a name, not ''",
-        ),
-        ("model: a:b\ndataset: {path: a.csv, cluster: [a]}\n", "2:32: dataset.cluster must be a text, not ['a']"),
-        ("model: a:b\ndataset: {path: a.csv, clustr: a}\n", "2:24: unknown key 'clustr' - did you mean 'cluster'?"),
+        ("model: a:b\ndataset: {path: a.csv, cluster: «''}\n", "dataset.cluster must be a name, not ''"),
+        ("model: a:b\ndataset: {path: a.csv, cluster: «[a]}\n", "dataset.cluster must be a text, not ['a']"),
+        ("model: a:b\ndataset: {path: a.csv, «clustr: a}\n", "unknown key 'clustr' - did you mean 'cluster'?"),
     ],
 )
 def test_a_wrong_word_about_the_baseline_is_refused_where_it_stands(folder, text, problem):
-    assert folder.problems(text) == [f"s.behave.yaml:{problem}"]
+    assert folder.problems_at_mark(text) == [problem]
+
+
+TAGGED = f"{HEAD}cases: [{{id: a, input: {{x: 1}}, expect: {{label: 1}}, tags: hard}}]\nexpect:\n  cases:\n    hard: "
 
 
 @pytest.mark.parametrize(
     ("rate", "problem"),
     [
-        ("{min: 1, max_regression: 1%}", "48: `max_regression` does nothing for a pass rate: remove it"),
-        ("{min: 1, max_gap: 1}", "48: `max_gap` does nothing for a pass rate: remove it"),
-        ("{min: 1, gap_to: overall}", "48: `gap_to` does nothing for a pass rate: remove it"),
-        ("{min: 1, max_gap_regression: 1}", "48: `max_gap_regression` does nothing for a pass rate: remove it"),
-        ("{}", "27: give at least one of min and max"),
-        ("{severity: warning}", "27: give at least one of min and max"),
+        ("{pass_rate: {min: 1, «max_regression: 1%}}", "`max_regression` does nothing for a pass rate: remove it"),
+        ("{pass_rate: {min: 1, «max_gap: 1}}", "`max_gap` does nothing for a pass rate: remove it"),
+        ("{pass_rate: {min: 1, «gap_to: overall}}", "`gap_to` does nothing for a pass rate: remove it"),
+        ("{pass_rate: {«max_gap_regression: 1}}", "`max_gap_regression` does nothing for a pass rate: remove it"),
+        ("{«pass_rate: {}}", "give at least one of min and max"),
+        ("{«pass_rate: {severity: warning}}", "give at least one of min and max"),
     ],
 )
 def test_a_pass_rate_has_no_baseline(folder, rate, problem):
-    text = f"{HEAD}cases: [{{id: a, input: {{x: 1}}, expect: {{label: 1}}, tags: hard}}]\n"
-    assert folder.problems(f"{text}expect: {{cases: {{hard: {{pass_rate: {rate}}}}}}}\n") == [
-        f"s.behave.yaml:4:{problem}"
-    ]
+    assert folder.problems_at_mark(f"{TAGGED}{rate}\n") == [problem]
 
 
 def test_a_pass_rate_may_only_warn(folder):
-    text = f"{HEAD}cases: [{{id: a, input: {{x: 1}}, expect: {{label: 1}}, tags: hard}}]\n"
-    suite = folder.load(f"{text}expect: {{cases: {{hard: {{pass_rate: {{min: 1, severity: warning}}}}}}}}\n")
+    suite = folder.load(f"{TAGGED}{{pass_rate: {{min: 1, severity: warning}}}}\n")
     assert suite.tag_expectations[0].bounds.severity == "warning"
 
 
 # --- file names ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "name", ["x" * 5_000, f"folder/{'x' * 300}", "a\\0b", "no/such/file.csv", ""], ids=lambda name: name[:9]
-)
 @pytest.mark.parametrize("key", ["predictions", "estimator"])
+@pytest.mark.parametrize(
+    "name", ["x" * 5_000, f"folder/{'x' * 300}", "a\\0b", "no/such/file", "."], ids=lambda name: name[:9]
+)
 def test_a_name_that_no_file_can_have_names_no_file(folder, key, name):
-    text = f'dataset: {{path: rows.csv}}\nmodel: {{prediction: p, {key}: "{name}"}}\n'
-    (problem, *_) = folder.problems(text)
-    assert problem.startswith("s.behave.yaml:2:")
-    assert "there is no file" in problem or name == ""
+    (problem,) = folder.problems_at_mark(f'{TOP}model: {{{"score: p, " * (key == "predictions")}{key}: «"{name}"}}\n')
+    assert problem.startswith("there is no file " + name.replace("\\0", "\0"))
 
 
-@pytest.mark.parametrize("name", ["x" * 5_000, "x" * 5_000 + ":function", "a\\0:f", "f\\0"], ids=lambda name: name[-9:])
+@pytest.mark.parametrize("name", ["x" * 5_000, "x" * 5_000 + ":f", "a\\0:f", "f\\0"], ids=lambda name: name[-5:])
 def test_a_dataset_may_be_called_anything_until_it_is_read(folder, name):
     assert folder.problems(f'dataset: {{path: "{name}"}}\nmodel: {{column: guess}}\n') == []
 
 
-def test_a_folder_that_cannot_be_listed_gives_no_suggestions(folder):
+def test_what_cannot_be_listed_gives_no_suggestions(folder):
     folder.write("file", "")
-    assert folder.problems("dataset: {path: a}\nmodel: {score: s, predictions: file/labels.csv}\n") == [
-        "s.behave.yaml:2:32: there is no file file/labels.csv"
-    ]
+    (problem,) = folder.problems_at_mark(f"{TOP}model: {{score: s, predictions: «file/labels.csv}}\n")
+    assert problem == "there is no file file/labels.csv"
 
 
 # --- several files: extends ---------------------------------------------------------------------------------------
@@ -546,7 +556,7 @@ def test_a_mistake_in_an_inherited_comparison_is_found_where_it_stands(folder):
     assert folder.problems(f"{HEAD}extends: standard.yaml\ncomparison: {{mcnemar: midp}}\n") == [
         "s.behave.yaml:4:23: comparison.mcnemar must be 'mid-p' or 'exact', not 'midp' - did you mean 'mid-p'?",
         "standard.yaml:1:21: comparison.alpha must be below 1, not 2",
-        f"standard.yaml:3:41: expect.overall.fpr.max_regression {AMOUNT} 'x'",
+        f"standard.yaml:3:42: expect.overall.fpr.max_regression {AMOUNT} 'x'",
     ]
 
 
@@ -894,3 +904,10 @@ def test_the_data_that_is_checked_is_left_as_it_was(tmp_path):
     with pytest.raises(SuiteError):
         suite_of_data(data, tmp_path / "test_loans.py", known_metrics)
     assert data == before
+
+
+@pytest.mark.parametrize("key", ["min", "max_regression", "max_gap"])
+def test_a_number_too_large_for_a_double_is_refused(tmp_path, key):
+    data = {**SOUND, "expect": {"group": {"accuracy": {key: 10**400}}}}
+    with pytest.raises(SuiteError, match=rf"expect\.group\.accuracy\.{key} must be a (finite )?number"):
+        suite_of_data(data, tmp_path / "test_loans.py", known_metrics)

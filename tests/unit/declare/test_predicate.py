@@ -131,8 +131,37 @@ def test_several_names_in_backticks_are_kept_apart():
     assert parse_predicate(source) == And((Comparison("<", one, other), Membership(one, (text("`"),))))
 
 
-def test_a_name_without_backticks_may_mean_the_output():
-    assert parse_predicate("output == 1") == Comparison("==", Name("output", quoted=False), number(1))
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("output == 1", Name("output")),
+        ("baseline.output == 1", Name("baseline.output")),
+        ("baseline.score == 1", Name("baseline.score")),
+        ("baseline . output == 1", Name("baseline.output")),
+        ("`baseline.output` == 1", Name("baseline.output", quoted=True)),
+        ("`baseline.score` == 1", Name("baseline.score", quoted=True)),
+        ("baseline == 1", Name("baseline")),
+    ],
+)
+def test_a_name_without_backticks_may_mean_the_output(source, name):
+    assert parse_predicate(source) == Comparison("==", name, number(1))
+
+
+@pytest.mark.parametrize(
+    ("source", "meant"),
+    [
+        ("output != baseline.output", Comparison("!=", Name("output"), Name("baseline.output"))),
+        ("not baseline.output", Not(Name("baseline.output"))),
+        ("isnull(baseline.score)", Call("isnull", (Name("baseline.score"),))),
+        ("baseline.output in ['a']", Membership(Name("baseline.output"), (text("a"),))),
+        (
+            "score - baseline.score > 1",
+            Comparison(">", Arithmetic("-", Name("score"), Name("baseline.score")), number(1)),
+        ),
+    ],
+)
+def test_what_the_baseline_said_stands_wherever_a_name_may(source, meant):
+    assert parse_predicate(source) == meant
 
 
 # --- what is refused ----------------------------------------------------------------------------------------------
@@ -170,6 +199,11 @@ def test_what_may_be_true_is_a_condition(source):
         ("a == 09", "is not an expression: "),
         ("(" * 300 + "a" + ")" * 300, "is not an expression: "),
         ("a.b == 1", "there are no attributes; write `a.b` in backticks if it is a column"),
+        ("baseline.outpt == 1", "there are no attributes; write `a.b` in backticks if it is a column"),
+        ("baseline.output.x == 1", "there are no attributes; write `a.b` in backticks if it is a column"),
+        ("`baseline`.output == 1", "there are no attributes; write `a.b` in backticks if it is a column"),
+        ("base.output == 1", "there are no attributes; write `a.b` in backticks if it is a column"),
+        ("baseline.output() == 1", "it goes beyond comparisons"),
         ("a[0] == 1", "there is no indexing"),
         ("a == [1]", "a list may only stand on the right of `in`"),
         ("a == (1, 2)", "a list may only stand on the right of `in`"),
@@ -202,7 +236,15 @@ def test_what_may_be_true_is_a_condition(source):
         ("a == 1" + "0" * 400, "holds a number that is too large"),
         ("contain(a, 'x')", "calls an unknown function 'contain' - did you mean 'contains'?"),
         ("eval('1')", "calls an unknown function 'eval'"),
-        ("a.lower() == 'x'", "it goes beyond comparisons"),
+        ("a.lower() == 'x'", "cannot be used as an expression: write lower(a)"),
+        ("`a b`.lower() == 'x'", "cannot be used as an expression: write lower(`a b`)"),
+        ("a.contains('x')", "write contains(a, ...)"),
+        ("a.str.contains('x')", "write contains(a, ...)"),
+        ("a.dt.year() > 2000", "write year(a)"),
+        ("a.str.lower().str.contains('x')", "write contains(...)"),
+        ("baseline.output.lower() == 'x'", "write lower(...)"),
+        (f"`{'a' * 500}`.lower() == 'x'", "write lower(`aaa"),
+        ("a.strip() == 'x'", "it goes beyond comparisons"),
         ("length(a)(b)", "it goes beyond comparisons"),
         ("__import__('os').system('true')", "it goes beyond comparisons"),
         ("contains(a)", "contains() takes 2 plain arguments"),
@@ -260,7 +302,9 @@ def test_parsing_warns_of_nothing_and_loads_nothing():
 
 # --- any expression -----------------------------------------------------------------------------------------------
 
-NAMES = st.builds(Name, st.sampled_from(["a", "b", "größe", "output"])) | st.builds(
+NAMES = st.builds(
+    Name, st.sampled_from(["a", "b", "größe", "output", "baseline.output", "baseline.score"])
+) | st.builds(
     Name, st.text(st.characters(exclude_categories=["Cs"], exclude_characters="`\0\r"), max_size=6), st.just(True)
 )
 LITERALS = st.one_of(
