@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
 
 from pytest_behave.compare.proportions import loss_p
+from pytest_behave.compare.tails import Z
 
 MOST_SEARCHED = 10_000_000
 CAUGHT = 0.9
@@ -38,6 +40,14 @@ def pairs_to_decide(  # noqa: PLR0913 - what was observed, and what decides
         return fewest_pairs(margin, alpha, mcnemar)
     lost, won = (broken / n, fixed / n) if (broken - fixed) / n > margin else ((broken + fixed) / n, 0.0)
     return _first(lambda size: bool(loss_p(round(lost * size), round(won * size), size, margin, mcnemar) <= alpha))
+
+
+def pairs_for_error(width: float, beyond: float, n: int, alpha: float) -> int:
+    """Return how many instances make a loss ``beyond`` its margin a regression, from the interval's width on ``n``."""
+    if not np.isfinite(width) or width <= 0 or beyond <= 0:
+        return MOST_SEARCHED
+    error = width / (2 * Z)
+    return min(math.ceil(n * (NormalDist().inv_cdf(1 - alpha) * error / beyond) ** 2), MOST_SEARCHED)
 
 
 def _first(decides: Callable[[int], bool]) -> int:

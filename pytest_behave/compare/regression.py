@@ -43,13 +43,12 @@ def judge_change(  # noqa: C901, PLR0913 - a change, and all that its verdict ha
         if end is None:
             return Verdict("undecided", "`decide: proven` needs an interval of the change, and there is none")
         if worse * end > allowed + ROUNDING:
-            return Verdict(
-                "regressed", f"{_moved(change)}, and a loss of {figure(worse * end)} is not ruled out (proven)"
-            )
+            return Verdict("regressed", f"a loss of {figure(worse * end)} is not ruled out (proven)")
         return Verdict("holds")
     if loss <= allowed + ROUNDING:
         return Verdict("holds")
-    said = f"{_moved(change)}{_best(change, tolerance, worse)}, beyond {name} {tolerance}{_flips(change)}"
+    unpaired = "" if change.paired else " (unpaired)"
+    said = f"a loss beyond {name} {tolerance}{_best(change, tolerance, worse)}{unpaired}"
     if decide == "observed":
         return Verdict("regressed", said)
     if change.p_adjusted is not None and change.p_adjusted <= alpha:
@@ -57,24 +56,11 @@ def judge_change(  # noqa: C901, PLR0913 - a change, and all that its verdict ha
     return Verdict("suspect", f"{said}, within noise{_p(change)}{_would(needed)}")
 
 
-def _moved(change: Change) -> str:
-    value, moved = float(change.value or 0.0), float(change.change or 0.0)
-    if moved == 0:
-        return f"stays at {figure(value)}"
-    return f"{'rose' if moved > 0 else 'fell'} from {figure(value)} to {figure(value + moved)}"
-
-
 def _best(change: Change, tolerance: Tolerance, worse: int) -> str:
     """Return the best accepted value, where the accepted one is worse; it follows from what is left of the tolerance."""
     value = float(change.value or 0.0)
     lost = (tolerance.by * abs(value) if tolerance.relative else tolerance.by) - float(change.tolerance or 0.0)
-    return f", {figure(value - worse * lost)} at best" if tolerance.best and lost > ROUNDING else ""
-
-
-def _flips(change: Change) -> str:
-    if change.broken is None or change.fixed is None:
-        return "" if change.paired else " (unpaired)"
-    return f": {change.broken:,} broken, {change.fixed:,} fixed"
+    return f", which was {figure(value - worse * lost)}" if tolerance.best and lost > ROUNDING else ""
 
 
 def _p(change: Change) -> str:

@@ -70,6 +70,8 @@ def acceptance(  # noqa: PLR0913 - a run, its suite and what was asked for
     if mode == "prune":
         return _pruned(run, values, old, declared)
     able = [item for item in run.behaviors if item.verdict != "error"]
+    if not able:
+        return Acceptance((f"{run.suite}: no behavior was measured, so there is nothing to store",))
     known = (old.entries if old else ()) if declared is None else declared
     complete = set(known) <= {_key(item) for item in able}
     whole = predictions is not None and complete and (mode == "accept" or old is None)

@@ -262,7 +262,7 @@ class Comparisons:
         """Return the share of a slice's instances, and of all, that can be compared: the smaller."""
         slice_ = self.slices.get(key[0])
         if slice_ is None or not self.found[key].change.paired:
-            return self.against.coverage if self.against.outcome is not None else 1.0
+            return self.against.coverage
         return min(self.against.coverage, len(self.rows(slice_)) / max(int(slice_.mask.sum()), 1))
 
     # -- instances

@@ -299,7 +299,7 @@ def suite_of_frame(  # noqa: PLR0913 - a suite is made of all of these
     declaration: dict[str, Any] = {
         "suite": name,
         "dataset": dataset,
-        "model": _model(model),
+        "model": _model(model, "model"),
         "metadata": {key: {"python": "data:data"} if key in functions else value for key, value in metadata.items()},
         "slices": {key: dict(value) if isinstance(value, Mapping) else value for key, value in slices.items()},
         "metrics": [_metric(item) for item in metrics],
@@ -307,7 +307,7 @@ def suite_of_frame(  # noqa: PLR0913 - a suite is made of all of these
     if task is not None:
         declaration["task"] = task
     if baseline is not None:
-        declaration["baseline"] = _model(baseline)
+        declaration["baseline"] = _model(baseline, "baseline")
     folder = folder or Path.cwd()
     extensions = extensions or Extensions()
     path = folder / "behave.suite"
@@ -327,10 +327,10 @@ def suite_of_frame(  # noqa: PLR0913 - a suite is made of all of these
     return SuiteView(prepared, ref=ref, accepts=accepts)
 
 
-def _model(model: Model) -> Any:
+def _model(model: Model, name: str) -> Any:
     if isinstance(model, str):
         return model
-    return dict(model) if isinstance(model, Mapping) else {"python": "model:model"}
+    return dict(model) if isinstance(model, Mapping) else {"python": f"{name}:{name}"}
 
 
 def _with_function(spec: ModelSpec, model: Model | None) -> ModelSpec:

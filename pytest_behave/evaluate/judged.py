@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
-from pytest_behave.compare.power import MOST_SEARCHED, pairs_to_decide
+from pytest_behave.compare.power import pairs_for_error, pairs_to_decide
 from pytest_behave.compare.regression import judge_change
 from pytest_behave.compare.verdicts import FAILS, judge, judge_gap, with_known_failure, worst
 from pytest_behave.errors import BehaveError
@@ -197,13 +197,15 @@ class Judged:
         return [verdict]
 
     def _needed(self, found: Compared) -> int:
-        """Return how many instances would decide, were the bound the only one to be broken."""
+        """Return how many instances would decide at what was observed, were the bound the only one to be broken."""
         change, spec = found.change, self.prepared.suite.comparison
-        if change.broken is None or change.fixed is None or not change.test.startswith(("mcnemar", "tango")):
-            return MOST_SEARCHED
-        alpha = spec.alpha / max(self.tests, 1)
-        margin = max(change.tolerance or 0.0, 0.0)
-        return pairs_to_decide(change.broken, change.fixed, change.n, margin=margin, alpha=alpha, mcnemar=spec.mcnemar)
+        alpha, margin = spec.alpha / max(self.tests, 1), max(change.tolerance or 0.0, 0.0)
+        if change.broken is not None and change.fixed is not None and change.test.startswith(("mcnemar", "tango")):
+            return pairs_to_decide(
+                change.broken, change.fixed, change.n, margin=margin, alpha=alpha, mcnemar=spec.mcnemar
+            )
+        beyond = found.worse * float(change.change or 0.0) - margin
+        return pairs_for_error(found.paired.high - found.paired.low, beyond, change.n, alpha)
 
     def _unless_accepted(self, key: Key, verdict: Verdict, found: Compared, tolerance: Tolerance) -> Verdict:
         """Let a loss pass that was accepted since the commit compared with, if it did not grow since."""

@@ -71,7 +71,7 @@ class Custom:
     function: Callable[[pd.DataFrame], Any]
 
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
-        """Return t intervals for values per row, a percentile bootstrap of rows for a number."""
+        """Return t intervals for values per row, a bootstrap of rows for a number."""
         frame = outcome.frame()
         values = self.values(frame)
         if values is not None:
@@ -96,7 +96,12 @@ class Custom:
 
     def number(self, frame: pd.DataFrame, rows: np.ndarray) -> float:
         """Return what the function says of some rows, which may repeat."""
-        return float(self._numbers(self._call(frame.iloc[rows].reset_index(drop=True))))
+        returned = self._numbers(self._call(frame.iloc[rows].reset_index(drop=True)))
+        if returned.ndim:
+            raise MetricError(
+                f"metric {self.name!r} returned {returned.size} values for a slice, and one for the dataset"
+            )
+        return float(returned)
 
     def _numbers(self, returned: Any) -> np.ndarray:
         try:
@@ -124,6 +129,8 @@ class Custom:
         low, high = bootstrap_rows(lambda chosen: self.number(frame, chosen), rows, RESAMPLES_OF_CALLABLES)
         if np.isnan(low):
             return Estimate(measured, None, None, len(rows), "most resamples leave the metric undefined")
+        if low == high:
+            return Estimate(measured, None, None, len(rows), "all resamples give the same value")
         return Estimate(measured, low, high, len(rows), interval="bootstrap of rows")
 
 

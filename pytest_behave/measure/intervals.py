@@ -14,6 +14,7 @@ import numpy.typing as npt
 CONFIDENCE = 0.95
 Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
 RESAMPLES = 1_000
+FEW = 300  # rows; fewer may not show at all that some values are much larger than the others
 SEED = 20_270_101  # fixed, so that the same data give the same report
 
 Floats = npt.NDArray[np.float64]
@@ -85,9 +86,9 @@ def t_mean(mean: Floats, variance: Floats, n: npt.ArrayLike) -> Interval:
 def skewed_mean(mean: Floats, variance: Floats, n: npt.ArrayLike, reach: Floats) -> Interval:
     """Student's interval of a mean, stretched towards the side where the values reach farther.
 
-    A score interval: the variance that a mean of ``mean + d`` would have is taken as ``variance + reach * d``, which
-    holds for values that are 0 or s, where the reach is s - 2 mean, and then gives Wilson's interval. ``reach`` is the
-    largest plus the least value minus twice the mean, times what larger ones may be unseen; 0 gives Student's t.
+    A score interval, as Wilson's is: the variance of values with the mean ``mean + d`` is taken as ``variance + reach
+    * d``. Of values that are 0 or s it is that to first order, with a reach of s - 2 mean. For others the reach is the
+    largest plus the least minus twice the mean, times ``unseen``; 0 gives Student's interval.
     """
     from scipy.special import stdtrit
 
@@ -101,8 +102,11 @@ def skewed_mean(mean: Floats, variance: Floats, n: npt.ArrayLike, reach: Floats)
 
 
 def unseen(n: int) -> float:
-    """Return how much farther than in a sample of ``n`` values lie may others lie; fitted to simulations."""
-    return 1 + 10 / float(np.sqrt(n))
+    """Return how much farther others may lie than a sample of ``n`` values does; fitted to simulations.
+
+    Beyond a few hundred, the mean itself tends to the normal distribution.
+    """
+    return (1 + 10 / float(np.sqrt(n))) * min(1.0, float(np.sqrt(FEW / n)))
 
 
 def equivalent_wilson(value: Floats, centre: Floats, variance: Floats, quantile: npt.ArrayLike) -> Interval:

@@ -129,14 +129,15 @@ def _area_influence(score: np.ndarray, positive: np.ndarray) -> tuple[float, np.
     m, rest = int(positive.sum()), int((~positive).sum())
     if m == 0 or rest == 0:
         return np.nan, np.zeros(len(score))
-    order = np.argsort(score, kind="stable")
-    ranked = score[order]
-    groups = np.cumsum(np.r_[0, ranked[1:] != ranked[:-1]])
-    of_positives, of_negatives = placements(positive[order], groups)
+    order = np.argsort(score)  # equal scores in any order: they have the same placement
+    ranked, is_positive = score[order], positive[order]
+    steps = ranked[1:] != ranked[:-1]
+    groups = None if steps.all() else np.cumsum(np.r_[0, steps])
+    of_positives, of_negatives = placements(is_positive, groups)
     value = float(of_positives.mean())
     rows = np.empty(len(score))
-    rows[order[positive[order]]] = (of_positives - value) / np.sqrt(m * max(m - 1, 1))
-    rows[order[~positive[order]]] = (of_negatives - value) / np.sqrt(rest * max(rest - 1, 1))
+    rows[order[is_positive]] = (of_positives - value) / np.sqrt(m * max(m - 1, 1))
+    rows[order[~is_positive]] = (of_negatives - value) / np.sqrt(rest * max(rest - 1, 1))
     return value, rows
 
 

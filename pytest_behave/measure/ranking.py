@@ -162,15 +162,17 @@ class CalibrationError:
         expected = total / size
         rate = (hit + expected) / (size + 1)
         error = np.sqrt(np.maximum(rate * (1 - rate), expected * (1 - expected)) / size)
-        spread = float(share**2 @ error**2) + (float(share @ gap**2) - value**2) / n
+        of_sizes = (float(share @ gap**2) - value**2) / n
         known = np.where(gap > BEYOND_DOUBT * error, gap, 0.0)
         excess = float(share @ (_folded(known, error) - known))
-        half = intervals.Z * np.sqrt(spread)
-        low, high = max(value - excess - half, 0.0), min(value + half, 1.0)
+        of_folded = np.where(known > 0, 1, 1 - 2 / np.pi) * error**2
+        below, above = (np.sqrt(share**2 @ part + of_sizes) for part in (of_folded, error**2))
+        low = max(value - excess - intervals.Z * float(below), 0.0)
+        high = min(value + intervals.Z * float(above), 1.0)
         return Estimate(value, low, high, n, interval="normal, less the bias")
 
 
-BEYOND_DOUBT = 3  # standard errors: a gap below that may be none
+BEYOND_DOUBT = 2.5  # standard errors: a gap below that may be none
 
 
 def _folded(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:

@@ -34,8 +34,12 @@ def _r2(outcome: Outcome, rows: np.ndarray) -> Estimate:
     influence = (error**2 - (1 - value) * centred**2) / spread
     if n < 3:  # noqa: PLR2004 - two points always lie on a line
         return Estimate(value, None, None, n, "an interval needs at least three instances")
-    reach = intervals.unseen(n) * (influence.max() + influence.min())
-    low, high = intervals.skewed_mean(np.array(1 - value), np.array(influence.var(ddof=1)), n, np.array(reach))
+    parts = error**2 / spread  # their mean is the ratio; of few rows, their own spread is the safer one
+    variance = float(influence.var(ddof=1))
+    if n <= intervals.FEW:
+        variance = max(variance, float(parts.var(ddof=1)))
+    reach = intervals.unseen(n) * (parts.max() + parts.min() - 2 * (1 - value))
+    low, high = intervals.skewed_mean(np.array(1 - value), np.array(variance), n, np.array(reach))
     return Estimate(value, 1 - float(high), min(1 - float(low), 1.0), n, interval="delta method, t")
 
 

@@ -27,8 +27,7 @@ CellIntervals = Callable[[np.ndarray], intervals.Interval]
 BOOTSTRAP = "bootstrap of counts"
 TOO_FEW = "an interval needs at least two instances"
 RIGHT, WRONG = 0.5, 0.25  # what is added to the counts of each class before they are drawn again
-FEW = 10_000  # rows; beyond these a mean is nearly normal, and looking for the largest value would cost too much
-FEW_FOR_A_TAIL = 300  # rows; fewer may not show at all that some values are much larger than the others
+MOST = 5_000  # rows; beyond these a mean is nearly normal, and looking for the largest value would cost too much
 CANCELLATION = 1e-6  # below this share of the squared mean, a difference of sums keeps fewer than ten digits
 
 
@@ -108,7 +107,8 @@ class Mean:
             variance = np.maximum(sums[:, 2] - present * shift**2, 0.0) / (present - 1)
         for index in np.flatnonzero(variance < CANCELLATION * shift**2).tolist():
             values = part.columns[masks.bools(index) & part.present, 0]
-            variance[index] = values.var(ddof=1) if len(values) > 1 else np.nan
+            alike = len(values) > 0 and values.min() == values.max()  # their mean may be rounded
+            variance[index] = 0.0 if alike else values.var(ddof=1)
         reach = self._reach(part, masks, mean, present)
         low, high = intervals.skewed_mean(mean, variance, present, reach)
         alike = (variance == 0) & (reach == 0)  # Student's interval would have no width
@@ -131,19 +131,21 @@ class Mean:
         """
         bounded = np.isfinite(self.floor) and np.isfinite(self.ceiling)
         # two values only, the floor and the ceiling, spread the most that values of this mean can
-        reach = np.where(present <= FEW_FOR_A_TAIL, self.floor + self.ceiling - 2 * mean, 0) if bounded else 0 * mean
-        least_rows = FEW_FOR_A_TAIL if bounded else 1
-        for index in np.flatnonzero((present > least_rows) & (present <= FEW)).tolist():
+        reach = np.where(present <= intervals.FEW, self.floor + self.ceiling - 2 * mean, 0) if bounded else 0 * mean
+        least_rows = intervals.FEW if bounded else 1
+        for index in np.flatnonzero((present > least_rows) & (present <= MOST)).tolist():
             rows = masks.rows(index)
             values = part.columns[rows, 0][part.present[rows]]
-            beyond = intervals.unseen(len(values)) * self._concentration(values, mean[index])
-            reach[index] = beyond * (values.max() + values.min() - 2 * mean[index]) if np.ptp(values) > 0 else 0.0
+            least, largest = values.min(), values.max()
+            if least < largest:
+                beyond = intervals.unseen(len(values)) * self._concentration(values, mean[index])
+                reach[index] = beyond * (least + largest - 2 * mean[index])
         return reach
 
     def _concentration(self, values: np.ndarray, mean: float) -> float:
         """Return 1, or more where few rows make up the mean of values that have a floor."""
         n = len(values)
-        if n > FEW_FOR_A_TAIL or not np.isfinite(self.floor):
+        if n > intervals.FEW or not np.isfinite(self.floor):
             return 1.0
         distances = values[values > self.floor] - self.floor
         return max(1.0, 130 / n**2 * (mean - self.floor) / float(np.median(distances)))
@@ -292,7 +294,7 @@ class RowFunction:
 
 
 def bootstrap_rows(value: Callable[[np.ndarray], float], rows: np.ndarray, resamples: int) -> tuple[float, float]:
-    """Interval of ``value(rows)`` from resamples of the rows with replacement, seeded; NaN if all give the same.
+    """Interval of ``value(rows)`` from resamples of the rows with replacement, seeded.
 
     The outer of percentiles, moved outwards as Student's t is from the normal (Hesterberg 2015, Am. Stat. 69:371), and
     of Student's interval with the standard deviation of the resamples.
@@ -300,7 +302,7 @@ def bootstrap_rows(value: Callable[[np.ndarray], float], rows: np.ndarray, resam
     random = np.random.default_rng(intervals.SEED)
     samples = [value(rows[random.integers(0, len(rows), len(rows))]) for _ in range(resamples)]
     defined = np.array([sample for sample in samples if np.isfinite(sample)])
-    if len(defined) < resamples / 2 or np.ptp(defined) == 0:
+    if len(defined) < resamples / 2:
         return np.nan, np.nan
     low, high = intervals.widened_percentile(defined, value(rows), len(rows))
     return float(low), float(high)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from pytest_behave.records import Accepted, BaselineUse, Behavior, Change, Instance, SuiteRun
-from pytest_behave.report.lines import figure, printable
+from pytest_behave.report.lines import figure, guarded, interval, printable
 
 ARROW = " \N{RIGHTWARDS ARROW} "
 MOST_FLIPS = 10
@@ -52,6 +52,16 @@ def change_words(behavior: Behavior) -> str:
     change, counts = behavior.baseline, flip_counts(behavior.baseline)
     span = f" ({change_and_interval(change)})" if change is not None and change.change is not None else ""
     return f"{values(behavior)}{span}" + f", {counts}" * bool(counts)
+
+
+def behavior_sentence(suite: str, behavior: Behavior) -> str:
+    """Return one line that says what a behavior is and why it has its verdict."""
+    size = f"{behavior.size} rows" if behavior.n == behavior.size else f"{behavior.size} rows, n {behavior.n}"
+    where = f"{suite}: {behavior.slice} ({size}): {behavior.metric}"
+    if behavior.verdict in ("regressed", "suspect"):
+        return guarded(printable(f"{where}: {behavior.verdict}: {change_words(behavior)}: {behavior.reason}"))
+    span = f", 95% {interval(behavior)}" if interval(behavior) else ""
+    return guarded(printable(f"{where}: {behavior.verdict}: {behavior.reason}{span}"))
 
 
 def verdict_words(behavior: Behavior) -> str:

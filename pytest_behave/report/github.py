@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_behave.records import Behavior, CaseResult, Run, SuiteRun
+from pytest_behave.report.changes import behavior_sentence
 from pytest_behave.report.lines import (
-    behavior_sentence,
     broken,
     case_sentence,
     failing,

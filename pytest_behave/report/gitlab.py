@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from pytest_behave.records import Behavior, CaseResult, Run, SuiteRun
-from pytest_behave.report.lines import behavior_sentence, broken, case_sentence, failing_cases, fails, suspects
+from pytest_behave.report.changes import behavior_sentence
+from pytest_behave.report.lines import broken, case_sentence, failing_cases, fails, suspects
 
 SEVERITY = {"error": "blocker", "regressed": "critical", "violated": "major", "no-baseline": "major"}
 

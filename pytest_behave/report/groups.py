@@ -24,10 +24,10 @@ class Groups:
 
 
 def grouped(suite: SuiteRun) -> Groups:
-    """Return the groups of a suite. What is only observed counts where it was compared with a baseline."""
+    """Return the groups of a suite. What is only observed counts between two records, where it has no verdict either."""
     told, doubted = broken(suite), suspects(suite)
     seen = {id(behavior) for behavior in (*told, *doubted)}
-    observed = [behavior for behavior in suite.observed if behavior.baseline is not None]
+    observed = [behavior for behavior in suite.observed if behavior.baseline and not behavior.baseline.paired]
     rest = [behavior for behavior in (*suite.behaviors, *observed) if id(behavior) not in seen]
     names = ("worse", "improved", "undecided", "known", "unchanged")
     parts: dict[str, list[Behavior]] = {name: [] for name in names}
@@ -49,9 +49,11 @@ def _part(behavior: Behavior) -> str:
     unpaired = behavior.baseline is not None and not behavior.baseline.paired
     if unpaired and direction(behavior) < 0:
         return "worse"
+    if behavior.verdict == "undecided":
+        return "undecided"
     if improved(behavior) or (unpaired and direction(behavior) > 0):
         return "improved"
-    return {"undecided": "undecided", "known-failure": "known"}.get(behavior.verdict or "holds", "unchanged")
+    return "known" if behavior.verdict == "known-failure" else "unchanged"
 
 
 def _largest_first(behaviors: Iterable[Behavior]) -> list[Behavior]:

@@ -65,14 +65,6 @@ def clipped(text: object, width: int = MOST_CHARACTERS) -> str:
     return flat if len(flat) <= width else flat[: max(width - 3, 1)] + "..."
 
 
-def behavior_sentence(suite: str, behavior: Behavior) -> str:
-    """Return one line that says what a behavior is and why it has its verdict."""
-    size = f"{behavior.size} rows" if behavior.n == behavior.size else f"{behavior.size} rows, n {behavior.n}"
-    where = f"{suite}: {behavior.slice} ({size}): {behavior.metric}"
-    span = f", 95% {interval(behavior)}" if interval(behavior) else ""
-    return guarded(printable(f"{where}: {behavior.verdict}: {behavior.reason}{span}"))
-
-
 def case_sentence(suite: str, case: CaseResult) -> str:
     """Return one line that says which checks a case failed."""
     return guarded(printable(f"{suite}: case {case.id}: {case.verdict}: {case.reason}"))
@@ -151,7 +143,8 @@ def count_line(run: Run) -> str:
 def improved(behavior: Behavior) -> bool:
     """Tell whether a behavior got better than the baseline, instance by instance, and not by chance."""
     change = behavior.baseline
-    return change is not None and change.paired and direction(behavior) > 0
+    decided = behavior.verdict != "undecided"
+    return change is not None and change.paired and decided and direction(behavior) > 0
 
 
 def direction(behavior: Behavior) -> int:

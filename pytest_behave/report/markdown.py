@@ -97,7 +97,7 @@ def _compared(suite: SuiteRun, found: Groups) -> Iterator[str]:
         yield from _evidence(story.behavior, flipped(story.behavior, flips))
     also = [behavior for story in (*broken, *suspects) for behavior in story.also]
     for name, behaviors in (
-        (f"{len(also)} overlapping slices that tell the same story", also),
+        (f"{len(also)} overlapping slice{'s' * (len(also) != 1)}: the same story", also),
         (f"{len(more)} more improved", more),
         (f"{len(found.undecided)} undecided", found.undecided),
         (f"{len(found.known)} known failures", found.known),
@@ -165,7 +165,7 @@ def _evidence(behavior: Behavior, instances: Sequence[Instance]) -> Iterator[str
     if not instances:
         return
     counts = flip_counts(behavior.baseline)
-    shown = f"{len(instances)} instances" + f" ({counts})" * bool(counts)
+    shown = f"{len(instances)} instance{'s' * (len(instances) != 1)}" + f" ({counts})" * bool(counts)
     title = f"{in_html(f'{behavior.slice} {behavior.metric}')}: {shown}"
     is_flipped = any(instance.baseline_output is not None for instance in instances)
     rows = [_flipped_row(instance) if is_flipped else _instance_row(instance) for instance in instances]

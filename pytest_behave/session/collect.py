@@ -13,12 +13,11 @@ from pytest_behave.errors import BehaveError, SuiteError
 from pytest_behave.evaluate import Prepared, pick_model, prepare_file
 from pytest_behave.plugin import BehaveWarning
 from pytest_behave.records import Behavior, CaseResult, Place, SuiteRun
-from pytest_behave.report.lines import behavior_sentence, case_section, case_sentence, instance_section
+from pytest_behave.report.changes import behavior_sentence
+from pytest_behave.report.lines import FAILING, UNSURE, case_section, case_sentence, fails, instance_section
 from pytest_behave.report.record import behavior_to_json, case_to_json, header_to_json, instance_to_json
 from pytest_behave.session.runner import RUNNER, Runner
 
-FAILING = ("error", "regressed", "violated", "no-baseline")
-WARNING = ("suspect", "undecided")
 ACCEPTABLE = ("regressed", "no-baseline", "suspect")
 
 
@@ -177,19 +176,19 @@ class BehaviorItem(SuiteItem):
         if all(behavior.verdict == "known-failure" for behavior in behaviors):
             pytest.xfail(behaviors[0].reason)
 
+    def _is_stored(self, behavior: Behavior) -> bool:
+        """Tell whether this run stores the change that it found; one against another model cannot be."""
+        has_a_file = self.suite_file.prepared.baseline is None
+        return self.runner.accepts and has_a_file and behavior.verdict in ACCEPTABLE
+
     def _fails(self, behavior: Behavior) -> bool:
-        if self.runner.accepts and behavior.verdict in ACCEPTABLE:
-            return False
-        if behavior.severity == "warning" and behavior.verdict != "error":
-            return False
-        return behavior.verdict in FAILING or (self.runner.is_strict and behavior.verdict in WARNING)
+        return not self._is_stored(behavior) and fails(behavior, strict=self.runner.is_strict)
 
     def _warns(self, behavior: Behavior) -> bool:
-        if self.runner.accepts and behavior.verdict in ACCEPTABLE:
-            return False
-        return behavior.verdict in WARNING or behavior.verdict in FAILING
+        return not self._is_stored(behavior) and behavior.verdict in (*FAILING, *UNSURE)
 
     def _add_properties(self, behavior: Behavior) -> None:
+        change = behavior.baseline
         figures = {
             "verdict": behavior.verdict,
             "value": behavior.value,
@@ -198,6 +197,11 @@ class BehaviorItem(SuiteItem):
             "n": behavior.n,
             "size": behavior.size,
             **behavior.bounds,
+            "baseline": None if change is None else change.value,
+            "change": None if change is None else change.change,
+            "p_adjusted": None if change is None else change.p_adjusted,
+            "broken": None if change is None else change.broken,
+            "fixed": None if change is None else change.fixed,
         }
         self.user_properties += [
             (f"behave.{name}", value if isinstance(value, (int, str)) else f"{value:.6g}")

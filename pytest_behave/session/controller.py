@@ -26,6 +26,7 @@ class Controller:
         self.config = config
         self.suites: dict[str, dict[str, Any]] = {}
         self.views: list[dict[str, Any]] = []
+        self.uncollected = False
         self.targets = [self._target(text) for text in config.getoption("behave_report")]
 
     def _target(self, text: str) -> tuple[str, Path]:
@@ -47,6 +48,11 @@ class Controller:
         for more in self.config.hook.pytest_behave_report_formats():
             formats |= more
         return formats
+
+    @pytest.hookimpl
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Remember that something could not be collected: xdist runs the rest all the same."""
+        self.uncollected = self.uncollected or report.failed
 
     @pytest.hookimpl
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -82,7 +88,7 @@ class Controller:
             )
         )
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(wrapper=True, tryfirst=True)  # around the terminal's, which ends the bar of progress
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Write the reports once everything has arrived, also when the loop ends early."""
         try:
@@ -102,6 +108,9 @@ class Controller:
         from pytest_behave.evaluate.acceptance import acceptance, union
 
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        if self.uncollected and not self.config.option.continue_on_collection_errors:
+            self._print(reporter, ["behave: no baseline is written, as something could not be collected"])
+            return
         reason = self.config.getoption("behave_reason")
         self._print(reporter, [""])  # ends the line of progress, whatever reporter draws it
         try:
@@ -129,7 +138,7 @@ class Controller:
                 )
                 self._write_baseline(reporter, accepted)
         except BaselineError as error:
-            raise pytest.UsageError(f"--behave-baseline={mode}: {error}") from None
+            raise pytest.UsageError(f"--behave-baseline={mode}: {self._shown(error)}") from None
 
     def _write_baseline(self, reporter: pytest.TerminalReporter | None, accepted: Acceptance) -> None:
         self._print(reporter, accepted.lines)
@@ -147,8 +156,8 @@ class Controller:
             for line in lines:
                 reporter.write_line(line)
 
-    def _shown(self, path: Path) -> str:
-        return str(path).replace(f"{self.config.invocation_params.dir}/", "")
+    def _shown(self, text: object) -> str:
+        return str(text).replace(f"{self.config.invocation_params.dir}/", "")
 
     def _write(self) -> None:
         if not self.targets and not os.environ.get("GITHUB_STEP_SUMMARY"):

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 
 from pytest_behave.records import Run
+from pytest_behave.report.changes import behavior_sentence
 from pytest_behave.report.github import MOST_ANNOTATIONS, workflow_commands
-from pytest_behave.report.lines import behavior_sentence, failing, failing_cases
+from pytest_behave.report.lines import failing, failing_cases
 
 from .test_record import BEHAVIOR, CASE, RUNS, SUITE
 
 STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=30)
-COMMAND = re.compile(r"::error (?P<properties>[^:]*)::(?P<message>.*)")
+COMMAND = re.compile(r"::(?:error|warning) (?P<properties>[^:]*)::(?P<message>.*)")
 
 
 def commands(behaviors=(), cases=(), **changes):
@@ -83,12 +84,40 @@ def test_cases_count_among_the_ten_after_the_behaviors():
     assert [read(command)[0]["title"] for command in found[8:]] == ["case c0", "pytest-behave"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "strict", "kinds"),
+    [
+        ({"verdict": "suspect"}, False, ["warning"]),
+        ({"verdict": "suspect"}, True, ["error"]),
+        ({"verdict": "undecided"}, True, ["error"]),
+        ({"verdict": "regressed"}, False, ["error"]),
+        ({"verdict": "no-baseline"}, False, ["error"]),
+        ({"verdict": "violated", "severity": "warning"}, False, ["warning"]),
+        ({"verdict": "regressed", "severity": "warning"}, True, ["warning"]),
+        ({"verdict": "suspect", "severity": "warning"}, True, ["warning"]),
+        ({"verdict": "holds", "severity": "warning"}, True, []),
+    ],
+)
+def test_what_does_not_fail_but_is_doubtful_is_a_warning(changes, strict, kinds):
+    found = commands((replace(BEHAVIOR, **changes),), strict=strict)
+    assert [command.split()[0].strip(":") for command in found] == kinds
+
+
+def test_errors_and_warnings_are_ten_each():
+    warned = tuple(replace(BEHAVIOR, slice=f"w{number}", verdict="suspect") for number in range(25))
+    found = commands((BEHAVIOR,) * 12 + warned)
+    assert [command.split()[0] for command in found] == ["::error"] * 10 + ["::warning"] * 10
+    assert found[-1] == "::warning title=pytest-behave::16 more behaviors warn; see the step summary"
+
+
 @STEADY
 @given(run=RUNS)
 def test_any_run_gives_one_command_per_failure(run):
     found = list(workflow_commands(run))
+    errors = [command for command in found if command.startswith("::error ")]
     fails = sum(len(failing(suite)) + len(failing_cases(suite)) for suite in run.suites)
-    assert len(found) == min(fails, MOST_ANNOTATIONS)
+    assert len(errors) == min(fails, MOST_ANNOTATIONS)
+    assert len(found) - len(errors) <= MOST_ANNOTATIONS
     for command in found:
         assert len(command.split("\n")) == len(command.split("\r")) == 1
         assert read(command)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_behave.records import Instance, Run
 from pytest_behave.report import lines
+from pytest_behave.report.changes import behavior_sentence
 
 from .test_record import BEHAVIOR, CASE, SUITE
 
@@ -106,11 +107,11 @@ def test_a_clipped_text_is_no_wider_than_asked_and_says_that_it_is_cut(text, wid
 
 
 def test_a_behavior_is_told_in_one_sentence():
-    assert lines.behavior_sentence("loans", BEHAVIOR) == (
+    assert behavior_sentence("loans", BEHAVIOR) == (
         "loans: race=A (10 rows, n 4): fpr: violated: 0.5 is above max 0.45, 95% [0.150, 0.850]"
     )
     whole = replace(BEHAVIOR, n=10, low=None)
-    assert lines.behavior_sentence("loans", whole) == "loans: race=A (10 rows): fpr: violated: 0.5 is above max 0.45"
+    assert behavior_sentence("loans", whole) == "loans: race=A (10 rows): fpr: violated: 0.5 is above max 0.45"
 
 
 def test_a_case_is_told_in_one_sentence_and_shown_in_a_section():

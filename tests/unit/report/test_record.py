@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 
 import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_behave.records import Behavior, CaseResult, Instance, Run, SuiteRun
+from pytest_behave.records import Accepted, BaselineUse, Behavior, CaseResult, Change, Instance, Run, SuiteRun
 from pytest_behave.report.record import (
     FORMAT,
     behavior_to_json,
@@ -56,6 +56,46 @@ INSTANCES = st.builds(
     st.none() | TEXTS,
     st.none() | NUMBERS,
     st.dictionaries(TEXTS, TEXTS, max_size=5),
+    st.none() | TEXTS,
+    st.none() | NUMBERS,
+)
+COUNTS = st.integers(0, 10**9)
+SHARES = st.none() | st.floats(0, 1)
+IDS = st.lists(TEXTS | st.sampled_from("abcdefgh"), max_size=6).map(tuple)
+CHANGES = st.builds(
+    Change,
+    value=st.none() | NUMBERS,
+    change=st.none() | NUMBERS,
+    low=st.none() | NUMBERS,
+    high=st.none() | NUMBERS,
+    n=COUNTS,
+    test=TEXTS,
+    p=SHARES,
+    p_adjusted=SHARES,
+    tolerance=st.none() | NUMBERS,
+    broken=st.none() | COUNTS,
+    fixed=st.none() | COUNTS,
+    broken_ids=IDS,
+    fixed_ids=IDS,
+    paired=st.booleans(),
+    reason=TEXTS,
+    accepted=TEXTS,
+)
+USES = st.builds(
+    BaselineUse,
+    kind=st.sampled_from(["stored", "commit", "model"]),
+    name=TEXTS,
+    alpha=st.floats(0, 1),
+    tests=COUNTS,
+    seed=st.integers(),
+    common=COUNTS,
+    added=COUNTS,
+    removed=COUNTS,
+    changed=COUNTS,
+    ref=TEXTS,
+    accepted=st.lists(
+        st.builds(Accepted, TEXTS, TEXTS, st.none() | NUMBERS, st.none() | NUMBERS, TEXTS), max_size=2
+    ).map(tuple),
 )
 
 
@@ -72,6 +112,8 @@ def behaviors(verdicts, bounds):
         high=st.none() | NUMBERS,
         bounds=bounds,
         decide=DECIDE,
+        severity=st.sampled_from(["error", "warning"]),
+        baseline=st.none() | CHANGES,
         verdict=verdicts,
         reason=TEXTS,
         interval=st.sampled_from(["", "wilson", "t"]),
@@ -84,8 +126,12 @@ def behaviors(verdicts, bounds):
 
 
 JUDGED = behaviors(
-    st.sampled_from(["holds", "violated", "undecided", "known-failure", "error"]),
-    st.dictionaries(st.sampled_from(["min", "max"]), NUMBERS) | st.floats(0, 1).map(lambda gap: {"max_gap": gap}),
+    st.sampled_from(
+        ["holds", "violated", "regressed", "suspect", "undecided", "no-baseline", "known-failure", "error"]
+    ),
+    st.dictionaries(st.sampled_from(["min", "max"]), NUMBERS)
+    | st.builds(lambda gap, to: {"max_gap": gap, "gap_to": to}, st.floats(0, 1), TEXTS)
+    | st.dictionaries(st.sampled_from(["max_regression", "max_gap_regression"]), st.sampled_from([0.01, "2%"])),
 )
 OBSERVED = behaviors(st.none(), st.just({}))
 PLAIN = st.recursive(
@@ -118,6 +164,8 @@ SUITES = st.builds(
     owner=TEXTS,
     strict=st.booleans(),
     notes=st.lists(TEXTS, max_size=2).map(tuple),
+    baseline=st.none() | USES,
+    flips=st.lists(INSTANCES, max_size=3).map(tuple),
     behaviors=st.lists(JUDGED, max_size=4).map(tuple),
     observed=st.lists(OBSERVED, max_size=2).map(tuple),
     cases=st.lists(CASES, max_size=3).map(tuple),
@@ -230,11 +278,62 @@ def test_paths_are_written_as_the_caller_asks():
     assert behavior_to_json(replace(BEHAVIOR, file=None), shorter)["file"] is None
 
 
+COMPARED = Run(
+    (
+        replace(
+            SUITE,
+            behaviors=(replace(BEHAVIOR, baseline=Change(0.4, 0.1, broken=1, fixed=0, broken_ids=("a1",))),),
+            baseline=BaselineUse(
+                "commit", "s.json", 0.05, 1, 7, 9, 1, ref="main", accepted=(Accepted("a", "f1", 1, 0),)
+            ),
+            flips=(replace(INSTANCE, baseline_output="1", baseline_score=0.75),),
+        ),
+    )
+)
+
+
 def test_a_reader_may_meet_keys_that_it_does_not_know():
+    record = run_to_json(COMPARED)
+    (suite,) = record["suites"]
+    for known in (
+        suite,
+        suite["baseline"],
+        suite["baseline"]["accepted"][0],
+        suite["behaviors"][0],
+        suite["behaviors"][0]["baseline"],
+        suite["flips"][0],
+        suite["cases"][0],
+    ):
+        known["of a later release"] = 5
+    assert run_from_json(record) == COMPARED
+
+
+def test_a_record_of_an_earlier_release_can_be_read():
     record = run_to_json(RUN)
-    record["suites"][0]["behaviors"][0]["severity"] = "high"
-    record["suites"][0]["cases"][0]["trials"] = 5
+    for suite in record["suites"]:
+        del suite["baseline"], suite["flips"]
+        for behavior in suite["behaviors"] + suite["observed"]:
+            del behavior["severity"], behavior["baseline"]
+            for instance in behavior["instances"]:
+                del instance["baseline_output"], instance["baseline_score"]
     assert run_from_json(record) == RUN
+
+
+def test_a_comparison_has_every_field_under_its_own_name():
+    (suite,) = run_to_json(COMPARED)["suites"]
+    (run,) = COMPARED.suites
+    lists = json.loads(json.dumps(asdict(run)))  # tuples become lists
+    assert suite["baseline"] == lists["baseline"]
+    assert suite["flips"] == lists["flips"]
+    assert suite["behaviors"][0]["baseline"] == lists["behaviors"][0]["baseline"]
+    assert header_to_json(run, str)["baseline"] == suite["baseline"]
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+@pytest.mark.parametrize("field", ["value", "change", "low", "high", "p", "p_adjusted", "tolerance"])
+def test_a_figure_of_a_comparison_that_is_no_finite_number_is_null(field, number):
+    written = behavior_to_json(replace(BEHAVIOR, baseline=Change(**{"value": 0.5, field: number})), str)
+    assert written["baseline"][field] is None
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
