@@ -13,6 +13,9 @@ from pytest_behave.records.pairs import PairedStates
 
 RESAMPLES = 1_000
 ROUNDING = 1e-12
+ADDED = 4.0
+MOST_STATES = 36  # of six classes
+MOST_PAIRS = 400
 
 Value = Callable[[np.ndarray], np.ndarray]
 
@@ -59,17 +62,21 @@ def _marginals(table: JointCounts, draws: np.ndarray) -> tuple[np.ndarray, np.nd
     return result[0], result[1]
 
 
-def bootstrap(table: JointCounts, value: Value) -> tuple[float, float, float]:
+def bootstrap(table: JointCounts, value: Value, groups: np.ndarray) -> tuple[float, float, float]:
     """Return the percentile interval of the change, and its standard error.
 
-    Where both models say the same everywhere no resample differs; then the interval is that of as many agreeing pairs.
+    Four pairs are added, spread over all pairs of different states that can occur: as Bonett & Price 2012 (Br. J. Math.
+    Stat. Psychol. 65:151) do for proportions, so that a few rows on which both models agree are no certainty. Where there
+    are too many such pairs and none was seen, the interval is that of as many agreeing pairs of a proportion.
     """
     n = int(table.counts.sum())
-    if np.array_equal(table.baseline, table.candidate):
+    smooth = _smoothed(table, groups)
+    if smooth is None:
         low, high = tango_interval(0, 0, n)
         return float(low), float(high), 0.0
-    draws = np.random.default_rng(SEED).multinomial(n, table.counts / n, RESAMPLES)
-    before, after = _marginals(table, draws)
+    total = smooth.counts.sum()
+    draws = np.random.default_rng(SEED).multinomial(round(float(total)), smooth.counts / total, RESAMPLES)
+    before, after = _marginals(smooth, draws)
     changes = value(after) - value(before)
     changes = changes[np.isfinite(changes)]
     if len(changes) < RESAMPLES / 2:
@@ -77,6 +84,25 @@ def bootstrap(table: JointCounts, value: Value) -> tuple[float, float, float]:
     tail = 100 * upper_tail(Z)
     low, high = np.percentile(changes, [tail, 100 - tail])
     return float(low), float(high), float(changes.std(ddof=1))
+
+
+def _smoothed(table: JointCounts, groups: np.ndarray) -> JointCounts | None:
+    """Return the table with the added pairs: of all states of the groups that occur or, of many, of those seen."""
+    seen = np.union1d(table.baseline, table.candidate)
+    states = np.flatnonzero(np.isin(groups, groups[seen])) if table.size <= MOST_STATES else seen
+    first, second = (part.ravel() for part in np.meshgrid(states, states, indexing="ij"))
+    possible = (first != second) & (groups[first] == groups[second])
+    first, second = first[possible], second[possible]
+    if len(first) > MOST_PAIRS:  # only the other way round of those that were seen
+        differing = table.baseline != table.candidate
+        first = np.concatenate([table.baseline[differing], table.candidate[differing]])
+        second = np.concatenate([table.candidate[differing], table.baseline[differing]])
+    if not len(first):
+        return None
+    cells = np.concatenate([table.baseline * table.size + table.candidate, first * table.size + second])
+    weights = np.concatenate([table.counts.astype(np.float64), np.full(len(first), ADDED / len(first))])
+    kept, places = np.unique(cells, return_inverse=True)
+    return JointCounts(kept // table.size, kept % table.size, np.bincount(places, weights), table.size)
 
 
 def swap_p(table: JointCounts, value: Value, worse: int, margin: float, error: float) -> float:

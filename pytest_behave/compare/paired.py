@@ -173,7 +173,7 @@ def _by_states(pairs: PairedStates, rows: np.ndarray, margin: Margin, worse: int
     if np.isnan(before) or np.isnan(after):
         return _undefined(len(rows))
     allowed = margin.of(before)
-    low, high, error = joint.bootstrap(table, pairs.value)
+    low, high, error = joint.bootstrap(table, pairs.value, pairs.groups)
     p = joint.swap_p(table, pairs.value, worse, allowed, error)
     differs = bool((table.baseline != table.candidate).any())
     return Paired(before, after, low, high, len(rows), allowed, p, "swapped-counts", differs)
@@ -222,7 +222,7 @@ def _by_rows(pairs: PairedRows, rows: np.ndarray, margin: Margin, worse: int, se
     if len(rows) < 2:  # noqa: PLR2004 - one row has no spread
         return _undefined(len(rows))
     before, after = pairs.on(rows)
-    if np.isnan(before) or np.isnan(after):
+    if not (np.isfinite(before) and np.isfinite(after)):
         return _undefined(len(rows))
     random = np.random.default_rng(SEED)
     members = None if settings.clusters is None else influence.members_of(settings.clusters[rows])

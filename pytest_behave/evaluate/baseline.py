@@ -78,9 +78,11 @@ def against_stored(prepared: Prepared, table: Table, ref: str | None) -> Against
         found = f"{outputs.name} and {values.name} are of two accepted runs; accept the baseline again"
     nowhere = np.zeros(len(table), dtype=bool)
     if isinstance(found, str):
-        note = f"comparing with values alone, which sees far less: {found}"
+        notes = [f"comparing with values alone, which sees far less: {found}"]
+        if stored.dataset not in (None, table.fingerprint):
+            notes.append("the dataset is not the one that the baseline was accepted on")
         use = replace(use, common=len(table))
-        return Against(use, None, ~nowhere, stored, accepted, found, (note,))
+        return Against(use, None, ~nowhere, stored, accepted, found, tuple(notes))
     against = _aligned(prepared, table, found, Against(use, None, nowhere, stored, accepted))
     return replace(against, notes=(*against.notes, *_coverage_notes(against)))
 

@@ -56,7 +56,7 @@ class Regression(float):
     @classmethod
     def of(cls, name: str, change: Change, worse: int) -> Regression:
         """Return the loss of a change; NaN where it cannot be measured."""
-        loss = cls(np.nan if change.change is None else worse * change.change)
+        loss = cls(np.nan if change.change is None else worse * change.change + 0.0)  # no -0.0
         ends = [None if end is None else worse * end for end in (change.low, change.high)]
         loss.low, loss.high = ends if worse > 0 else ends[::-1]
         loss.name, loss.change = name, change
@@ -217,7 +217,7 @@ class SuiteView:
     def regression(self, slice_: Slice, metric: str) -> Regression:
         """Return how much worse than the baseline a metric is on a slice.
 
-        While baselines are being accepted (``--behave-baseline=new`` or ``accept``) it is 0.
+        While baselines are being accepted (``--behave-baseline=new`` or ``accept``) it is 0, but against another model.
         """
         prepared, name = self._measured.prepared, f"{metric} of {slice_.name!r}"
         chosen = self._chosen(metric)
@@ -233,7 +233,7 @@ class SuiteView:
             found = comparisons.found.get(key)
             behavior = replace(behavior, baseline=None if found is None else found.change)
         self._regressions[slice_.name, metric] = behavior
-        if self._accepts:
+        if self._accepts and prepared.baseline is None:
             return Regression.of(
                 name, Change(estimate.value, change=0.0, low=0.0, high=0.0, reason="being accepted"), worse
             )

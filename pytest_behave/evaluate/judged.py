@@ -151,7 +151,7 @@ class Judged:
             return behavior_of(item, better, size, None, verdict, slice_.family), verdict
         verdict = judge(estimate, item.bounds, size=size, min_size=slice_.min_size)
         if size >= slice_.min_size:
-            verdict = worst([verdict, *self._judge_change(item)])
+            verdict = worst(_explained_first([verdict, *self._judge_change(item)]))
         behavior = behavior_of(item, better, size, estimate, verdict, slice_.family)
         return self._with_change(behavior), verdict
 
@@ -164,7 +164,7 @@ class Judged:
         verdicts = (
             [] if bounds.max_gap is None else [judge_gap(gap.estimate, gap.between, bounds.max_gap, bounds.decide)]
         )
-        verdict = worst([*verdicts, *self._judge_change(item)] or [Verdict("holds")])
+        verdict = worst(_explained_first([*verdicts, *self._judge_change(item)]) or [Verdict("holds")])
         behavior = replace(behavior_of(item, "lower", gap.size, gap.estimate, verdict), between=gap.between)
         return self._with_change(behavior), verdict
 
@@ -264,6 +264,11 @@ class Judged:
 
 
 ROUNDED = 1e-5  # a stored value has six digits
+
+
+def _explained_first(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Order verdicts so that among the same ones, one with a reason decides: that a loss was accepted, for example."""
+    return sorted(verdicts, key=lambda verdict: not verdict.reason)
 
 
 def _tolerance(item: Item) -> Tolerance | None:

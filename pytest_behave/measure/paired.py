@@ -58,15 +58,19 @@ def _of_proportion(statistic: Proportion, baseline: Outcome, candidate: Outcome)
             np.where(in_after, hit_after, np.nan).astype(np.float64),
             binary=True,
         )
-    return PairedStates(
-        np.where(in_before, 1 + hit_before, 0), np.where(in_after, 1 + hit_after, 0), size=3, value=_share_of_hits
-    )
+    if np.array_equal(hit_before, hit_after):
+        groups = np.array([0, 0, 1, 1])  # what makes a hit is the same for both, as the target is for precision
+        before, after = (2 * hit_before + relevant for relevant in (in_before, in_after))
+        return PairedStates(before, after, size=4, value=_share_of_hits, groups=groups)
+    before = np.where(in_before, 1 + 2 * hit_before, 0)
+    after = np.where(in_after, 1 + 2 * hit_after, 0)
+    return PairedStates(before, after, size=4, value=_share_of_hits, groups=np.array([0, 0, 1, 0]))
 
 
 def _share_of_hits(counts: np.ndarray) -> np.ndarray:
-    """Hits among relevant rows, from counts of irrelevant rows, misses and hits."""
+    """Hits among relevant rows; state 1 is a miss, 3 a hit, the others do not count."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(counts[..., 2] / (counts[..., 1] + counts[..., 2]))
+        return np.asarray(counts[..., 3] / (counts[..., 1] + counts[..., 3]))
 
 
 def _of_mean(statistic: Mean, baseline: Outcome, candidate: Outcome) -> Pairs:
@@ -111,6 +115,7 @@ def _of_cells(statistic: CellFunction, baseline: Outcome, candidate: Outcome) ->
         target + np.asarray(candidate.predicted),
         size=shape[0] * shape[1],
         value=value,
+        groups=np.repeat(np.arange(shape[0]), shape[1]),
     )
 
 

@@ -27,12 +27,16 @@ class PairedValues:
 
 @dataclass(frozen=True, slots=True)
 class PairedStates:
-    """One of ``size`` states per row and model; the metric is ``value`` of their counts, shaped (..., size)."""
+    """One of ``size`` states per row and model; the metric is ``value`` of their counts, shaped (..., size).
+
+    ``groups`` numbers the group of each state: a row's two states are always of one group, such as those of its target.
+    """
 
     baseline: np.ndarray
     candidate: np.ndarray
     size: int
     value: Callable[[np.ndarray], np.ndarray]
+    groups: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
