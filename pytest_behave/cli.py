@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("suites", nargs="+", type=Path, metavar="SUITE", help="suite files")
     check.add_argument("--runs", type=_count, default=200, help="runs in which neither model is better; default: 200")
     check.add_argument("--model", help="the candidate, where a suite declares several models")
+    check.add_argument("--cluster", metavar="COLUMN", help="try what if rows with the same value are not independent")
     check.set_defaults(run=_selfcheck)
     return parser
 
@@ -129,7 +130,7 @@ def _selfcheck(parsed: argparse.Namespace) -> int:
     found = OK
     for path in parsed.suites:
         with progress_bar(sys.stderr, parsed.runs, f"{path.name}: self-check") as progress:
-            check = selfcheck(path, parsed.runs, model=parsed.model, progress=progress)
+            check = selfcheck(path, parsed.runs, model=parsed.model, cluster=parsed.cluster, progress=progress)
         sys.stdout.write("".join(f"{line}\n" for line in selfcheck_lines(check)))
         found = FOUND if check.cries_wolf else found
     return found

@@ -6,6 +6,7 @@ import numpy as np
 
 from pytest_behave.records.pairs import Influences, PairedInfluences, PairedStates, PairedValues, Pairs
 
+UNSEEN = 2.0  # rows
 STEP = 1e-4  # of one row, for the slope of a function of counts
 
 
@@ -22,6 +23,16 @@ def error_of(rows: np.ndarray, clusters: np.ndarray | None, freedom: int) -> tup
     count = len(np.unique(clusters))
     scale = count / (count - 1) if count > 1 else np.nan
     return float(np.sqrt(np.einsum("i,i", sums, sums) * scale)), count - 1
+
+
+def width_error(error: float, baseline_rows: np.ndarray, candidate_rows: np.ndarray, freedom: int) -> float:
+    """Return the standard error for an interval of a change, never below that of a few rows that may yet differ.
+
+    Where few or no rows differ between two models, their differences say nothing of what the next ones would be. Two
+    more rows on which both answer independently add as much as they do to the errors of both values.
+    """
+    both = np.einsum("i,i", baseline_rows, baseline_rows) + np.einsum("i,i", candidate_rows, candidate_rows)
+    return float(np.sqrt(error**2 + UNSEEN * both / (freedom + 1)))
 
 
 def members_of(clusters: np.ndarray) -> list[np.ndarray]:

@@ -130,8 +130,8 @@ def adjusted(p_values: npt.ArrayLike, flippable: Sequence[Flippable | None]) -> 
     if with_flips:
         items = [item for item in flippable if item is not None]
         observed, flipped = [item.observed for item in items], flipped_statistics(items)
-        own = p[with_flips]
-        p[with_flips] = np.where(np.isnan(own), sign_flip_p(observed, flipped), own)
+        unknown = np.flatnonzero(np.isnan(p[with_flips]))
+        p[np.array(with_flips)[unknown]] = sign_flip_p(np.array(observed)[unknown], flipped[unknown])
         result[with_flips] = max_t(observed, flipped) * len(p) / len(with_flips)
     if without:
         result[without] = holm(p[without]) * len(p) / len(without)

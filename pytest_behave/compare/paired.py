@@ -153,7 +153,9 @@ def _mean(pairs: PairedValues, rows: np.ndarray, margin: Margin, worse: int, set
     allowed = margin.of(before)
     clusters = None if settings.clusters is None else settings.clusters[rows]
     error, freedom = influence.error_of((loss - loss.mean()) / n, clusters, n - 1)
-    half = float(t_quantile(freedom)) * error if freedom > 0 else np.nan
+    before_rows, after_rows = (pairs.baseline[rows] - before) / n, (pairs.candidate[rows] - after) / n
+    width = influence.width_error(error, before_rows, after_rows, freedom)
+    half = float(t_quantile(freedom)) * width if freedom > 0 else np.nan
     low, high = _oriented(loss.mean() - half, loss.mean() + half, worse)
     parts = loss - allowed
     used = parts != 0
@@ -189,7 +191,7 @@ def _by_influence(pairs: PairedInfluences, rows: np.ndarray, margin: Margin, wor
     error, freedom = influence.error_of(difference, clusters, found.freedom)
     freedom = min(freedom, found.freedom)
     change, allowed = found.candidate - found.baseline, margin.of(found.baseline)
-    half = float(t_quantile(freedom)) * error
+    half = float(t_quantile(freedom)) * influence.width_error(error, found.baseline_rows, found.candidate_rows, freedom)
     test = pairs.test if clusters is None else f"{pairs.test}-clustered"
     return Paired(
         found.baseline,

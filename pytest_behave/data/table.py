@@ -73,11 +73,15 @@ class Table:
         """Return a 32-bit hash per row of some of the dataset's own columns."""
         return row_hashes(self.frame, columns)
 
-    def clusters(self) -> np.ndarray | None:
-        """Return the number of each row's cluster; rows without one are on their own. None if none are declared."""
-        if self.spec.cluster is None:
+    def clusters(self, name: str | None = None) -> np.ndarray | None:
+        """Return the number of each row's cluster, by a column or else as declared, None if neither names one.
+
+        Rows without a value are on their own.
+        """
+        name = name or self.spec.cluster
+        if name is None:
             return None
-        column = self.lookup(Name(self.spec.cluster, quoted=True))
+        column = self.lookup(Name(name, quoted=True))
         codes, distinct = pd.factorize(canonical_text(column))
         codes = np.asarray(codes, dtype=np.int64)
         codes[column.missing] = len(distinct) + np.arange(int(column.missing.sum()))

@@ -232,8 +232,13 @@ class Comparisons:
                 self._set_p(key, 1.0 if same else self.found[key].paired.p, 1.0 if same else np.nan)
 
     def _may_be_lost(self, key: Key) -> bool:
-        """Tell whether anything differs from the baseline, or the baseline itself is worse than the best allows."""
-        return self.found[key].paired.differs or self.found[key].paired.margin < 0
+        """Tell whether the bound takes part in the adjustment.
+
+        Not if no instance differs, as then none could. Of unpaired values that cannot be known. A margin below zero says
+        that the baseline itself is worse than the best allows.
+        """
+        found = self.found[key]
+        return found.paired.differs or found.paired.margin < 0 or not found.change.paired
 
     def _set_p(self, key: Key, p: float, p_adjusted: float) -> None:
         compared = self.found[key]

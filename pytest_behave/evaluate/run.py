@@ -63,7 +63,12 @@ def run_suite(  # noqa: PLR0913 - what a run may be told
         keep(predictions_to_store(measured, predictor.fingerprint))
     return replace(
         run,
-        notes=(*measured.notes(), *(against.notes if against else ()), *_orphan_notes(judged, behaviors)),
+        notes=(
+            *measured.notes(),
+            *_self_notes(prepared, chosen),
+            *(against.notes if against else ()),
+            *_orphan_notes(judged, behaviors),
+        ),
         baseline=None if against is None else replace(against.use, tests=judged.tests),
         observed=tuple(judged.observed({(item.slice, item.metric) for item in behaviors})),
         flips=judged.flips(),
@@ -88,6 +93,14 @@ def find_baseline(
             prepared, table, prepared.baseline, Predictor(prepared, prepared.baseline, share, terminal)
         )
     return against_stored(prepared, table, ref)
+
+
+def _self_notes(prepared: Prepared, model: ModelSpec) -> list[str]:
+    if prepared.baseline is None or prepared.baseline.name != model.name:
+        return []
+    return [
+        f"the baseline is the candidate {model.name!r} itself, so nothing can differ: pick another with --behave-model"
+    ]
 
 
 def _orphan_notes(judged: Judged, behaviors: Sequence[Behavior]) -> list[str]:

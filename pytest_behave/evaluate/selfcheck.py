@@ -27,6 +27,7 @@ from pytest_behave.evaluate.run import find_baseline, pick_model
 from pytest_behave.evaluate.swaps import Swaps
 from pytest_behave.measure.intervals import wilson
 from pytest_behave.records import Key
+from pytest_behave.records.pairs import PairedValues
 
 MOST_ROWS = 10_000_000
 
@@ -75,9 +76,18 @@ class SelfCheck:
 
 
 def selfcheck(
-    path: Path, runs: int, *, model: str | None = None, progress: Callable[[int], object] = lambda _done: None
+    path: Path,
+    runs: int,
+    *,
+    model: str | None = None,
+    cluster: str | None = None,
+    progress: Callable[[int], object] = lambda _done: None,
 ) -> SelfCheck:
-    """Return what a suite can see, and how often it would cry wolf; raises BehaveError if it has nothing to compare."""
+    """Return what a suite can see, and how often it would cry wolf; raises BehaveError if it has nothing to compare.
+
+    ``cluster`` names a column whose groups of rows are exchanged together, as if they were not independent, whatever the
+    suite says of them.
+    """
     prepared = prepare_file(path)
     against = find_baseline(prepared, None if prepared.table is None else prepared.table.fork())
     if prepared.table is None or against is None or against.outcome is None:
@@ -90,7 +100,9 @@ def selfcheck(
     if not judged.tests:
         raise BehaveError(f"{path}: there is no `max_regression` to check")
     random = np.random.default_rng(SEED)
-    clusters = np.arange(len(prepared.table)) if measured.clusters is None else measured.clusters
+    clusters = prepared.table.clusters(cluster)
+    if clusters is None:
+        clusters = np.arange(len(prepared.table))
     flagged: Counter[Key] = Counter()
     alarms = naive = 0
     for _ in range(runs):
@@ -136,8 +148,14 @@ def _sight(judged: Judged, item: Item, critical: float) -> Sight:
     margin = max(result.margin, 0.0) if np.isfinite(result.margin) else 0.0
     rows = judged.comparisons.independent((item.slice, item.name))
     clustered = judged.comparisons.settings.clusters is not None
-    share = change.test.startswith(("mcnemar", "tango"))
-    if share and change.broken is not None and change.fixed is not None and result.n:
+    pairs = None if item.kind == "gap" else judged.comparisons.pairs(judged.chosen[item.metric])
+    share = isinstance(pairs, PairedValues) and pairs.binary
+    if (
+        change.test.startswith(("mcnemar", "tango"))
+        and change.broken is not None
+        and change.fixed is not None
+        and result.n
+    ):
         disagreement = (change.broken + change.fixed) / result.n
         loss = smallest_loss_caught(disagreement, result.n, margin, critical)
         if loss >= 1:

@@ -37,7 +37,7 @@ def check_target(name: str, target: Column, task: Task, ids: np.ndarray) -> None
         rows = np.flatnonzero(target.missing)
         examples = ", ".join(str(ids[row]) for row in rows[:3])
         raise DataError(
-            f"dataset.target: {name!r} is missing for {len(rows):,} instances (for example {examples}): "
+            f"dataset.target: {name!r} is missing for {len(rows):,} instance{'s' * (len(rows) != 1)} (for example {examples}): "
             f"leave them out with `where: not isnull({name})`"
         )
     if task == "regression" and target.kind not in ("number", "bool"):

@@ -131,9 +131,9 @@ def _check_length(found: int, ids: Sequence[str], where: str) -> None:
 def _check_missing(series: pd.Series, ids: Sequence[str], where: str, what: str) -> None:
     missing = series.isna().to_numpy(dtype=bool)
     if missing.any():
-        first = ids[int(np.flatnonzero(missing)[0])]
+        first, count = ids[int(np.flatnonzero(missing)[0])], int(missing.sum())
         raise ModelError(
-            f"{where} returned no {what} (NaN or None) for {int(missing.sum()):,} instances, the first is {first!r}"
+            f"{where} returned no {what} (NaN or None) for {count:,} instance{'s' * (count != 1)}, the first is {first!r}"
         )
 
 

@@ -94,6 +94,7 @@ def unpaired_notes(suite: SuiteRun) -> list[str]:
     return [
         f"{count:,} behavior{'s' * (count != 1)} compared by {'their' if count != 1 else 'its'} value alone: {reason}"
         for reason, count in reasons.most_common(MOST_REASONS)
+        if not any(reason in note for note in suite.notes)
     ]
 
 

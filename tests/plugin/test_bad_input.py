@@ -135,7 +135,7 @@ MISTAKES = [
     Mistake(
         "target missing",
         {"target: target": "target: age"},
-        "s.behave.yaml:1:17: dataset.target: 'age' is missing for 1 instances (for example 6): leave them out with `where: not isnull(age)`",
+        "s.behave.yaml:1:17: dataset.target: 'age' is missing for 1 instance (for example 6): leave them out with `where: not isnull(age)`",
     ),
     Mistake(
         "model module missing",
@@ -161,7 +161,7 @@ MISTAKES = [
     Mistake(
         "model returns NaN",
         {MODEL: "model: model:predict"},
-        "model 'model:predict', batch 1 of 1, returned no prediction (NaN or None) for 1 instances, the first is '6'",
+        "model 'model:predict', batch 1 of 1, returned no prediction (NaN or None) for 1 instance, the first is '6'",
         FAILED,
         files={"model.py": "def predict(df): return df['age']\n"},
     ),
@@ -209,6 +209,124 @@ MISTAKES = [
         "s.behave.yaml: there is no model 'nwe' - did you mean 'new'?",
         COLLECTION,
         ("--behave-model=nwe",),
+    ),
+    Mistake(
+        "tolerance is no number",
+        {EXPECT: "  overall: {accuracy: {max_regression: high}}"},
+        "s.behave.yaml:7:40: expect.overall.accuracy.max_regression must be a number of at least 0, or a percentage such as 2%, not 'high'",
+    ),
+    Mistake(
+        "misspelt ratchet",
+        {EXPECT: "  overall: {accuracy: {max_regression: {by: 0.01, from: bset}}}"},
+        "s.behave.yaml:7:57: expect.overall.accuracy.max_regression.from must be 'accepted' or 'best', not 'bset' - did you mean 'best'?",
+    ),
+    Mistake(
+        "misspelt severity",
+        {EXPECT: "  overall: {accuracy: {min: 0.5, severity: warn}}"},
+        "s.behave.yaml:7:44: expect.overall.accuracy.severity must be 'error' or 'warning', not 'warn' - did you mean 'warning'?",
+    ),
+    Mistake(
+        "gap to an unknown slice",
+        {EXPECT: "  group: {accuracy: {max_gap: 0.1, gap_to: overal}}"},
+        "s.behave.yaml:7:44: unknown slice 'overal' - did you mean 'overall'?",
+    ),
+    Mistake(
+        "gap of a slice to itself",
+        {EXPECT: "  overall: {accuracy: {max_gap: 0.1, gap_to: overall}}"},
+        "s.behave.yaml:7:46: the gap from 'overall' to itself is always 0: name another slice",
+    ),
+    Mistake(
+        "gap of a single slice",
+        {EXPECT: "  overall: {accuracy: {max_gap_regression: 0.1}}"},
+        "s.behave.yaml:7:24: `max_gap_regression` needs a family (a slice with `by:`), or `gap_to: overall`",
+    ),
+    Mistake(
+        "cluster column missing",
+        {"id: id": "id: id, cluster: grop"},
+        "s.behave.yaml:1:17: dataset.cluster: there is no column 'grop' - did you mean 'group'?",
+    ),
+    Mistake(
+        "alpha above 1",
+        {MODEL: MODEL + "\ncomparison: {alpha: 5}"},
+        "s.behave.yaml:3:21: comparison.alpha must be below 1, not 5",
+    ),
+    Mistake(
+        "unknown baseline model",
+        {MODEL: "models: {old: {column: guess}, new: {column: target}}\nbaseline: odl"},
+        "s.behave.yaml:3:11: there is no model 'odl' - did you mean 'old'?",
+    ),
+    Mistake(
+        "baseline column missing",
+        {MODEL: MODEL + "\nbaseline: {column: gess}"},
+        "s.behave.yaml:3:11: model: there is no column 'gess' - did you mean 'guess'?",
+    ),
+    Mistake(
+        "no day of the calendar",
+        {EXPECT: "  overall: {accuracy: {min: 1, known_failure: {reason: issue 88, until: 2027-02-30}}}"},
+        "s.behave.yaml:7:73: there is no day 2027-02-30",
+    ),
+    Mistake(
+        "no baseline yet",
+        {EXPECT: "  overall: {accuracy: {max_regression: 0}}"},
+        "there is no baseline yet: accept it with `pytest --behave --behave-baseline=new s.behave.yaml`",
+        FAILED,
+    ),
+    Mistake(
+        "baseline with git conflict markers",
+        {},
+        "baselines/s.json:2: git conflict markers: take either side, then rerun `pytest --behave --behave-baseline=accept`",
+        FAILED,
+        files={"baselines/s.json": "{\n<<<<<<< HEAD\n=======\n>>>>>>> theirs\n}\n"},
+    ),
+    Mistake(
+        "baseline left in git LFS",
+        {},
+        "baselines/s.json is a git LFS pointer: run `git lfs pull`, or set `lfs: true` in the checkout step",
+        FAILED,
+        files={"baselines/s.json": "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n"},
+    ),
+    Mistake(
+        "baseline of a newer release",
+        {},
+        "baselines/s.json: a newer release wrote this, in the format 'pytest-behave/baseline-9': upgrade pytest-behave",
+        FAILED,
+        files={"baselines/s.json": '{"format": "pytest-behave/baseline-9"}'},
+    ),
+    Mistake(
+        "baseline that is no JSON",
+        {},
+        "baselines/s.json:1:1: this is not JSON: Expecting value",
+        FAILED,
+        files={"baselines/s.json": "accuracy: 0.9\n"},
+    ),
+    Mistake(
+        "baseline that cannot be written",
+        {},
+        "--behave-baseline=new: baselines/s.json cannot be written (",
+        USAGE,
+        ("--behave-baseline=new",),
+        files={"baselines": "a file\n"},
+    ),
+    Mistake(
+        "name of a commit that is an option",
+        {},
+        "'-x' cannot name a git commit: give a branch, a tag or a hash",
+        FAILED,
+        ("--behave-against=-x",),
+    ),
+    Mistake(
+        "accepting what only compares",
+        {},
+        "--behave-against only compares: run --behave-baseline=accept by itself",
+        USAGE,
+        ("--behave-against=main", "--behave-baseline=accept"),
+    ),
+    Mistake(
+        "reason for nothing",
+        {},
+        "--behave-reason is the reason of --behave-baseline=accept, which is not given",
+        USAGE,
+        ("--behave-reason=why",),
     ),
 ]
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+from tests.plugin.test_baseline import EAST, entries, files, write_answers, write_rows
+
 HEAD = """\
 import pandas as pd
 import pytest
@@ -127,3 +131,153 @@ def test_evaluate_runs_a_suite_outside_pytest(project):
 
     run = evaluate_suite(project.write("s.behave.yaml", SUITE))
     assert [(item.slice, item.value, item.verdict) for item in run.behaviors] == [("overall", 0.75, "holds")]
+
+
+COMPARED = """\
+import math
+import pandas as pd
+import pytest
+
+@pytest.fixture(scope="session")
+def loans(behave):
+    return behave.suite(
+        data=pd.read_csv("loans.csv"), id="id", target="repaid", name="loans",
+        model={"predictions": "p.csv", "prediction": "answer", "score": "score"}, slices={"region": {"by": "region"}},
+    )
+
+"""
+EAST_AND_NORTH = """
+def test_east(loans):
+    assert loans["region=east"].accuracy.regression() <= 0.02
+
+def test_north(loans):
+    assert loans["region=north"].accuracy.regression() <= 0.02
+
+def test_all(loans):
+    assert loans.overall.log_loss.regression() <= 0.1
+"""
+
+
+@pytest.fixture
+def compared(project):
+    write_rows(project)
+    write_answers(project)
+    project.write("test_it.py", COMPARED + EAST_AND_NORTH)
+    return project
+
+
+def test_without_a_baseline_a_regression_names_the_command_that_helps(compared):
+    result = compared.run()
+    result.assert_outcomes(failed=3)
+    assert (
+        "there is no baseline for accuracy of 'region=east' of loans: accept it with `pytest --behave "
+        "--behave-baseline=new`" in result.stdout.str()
+    )
+    assert not (compared.path / "baselines").exists()
+    compared.run("--behave-baseline=new").assert_outcomes(passed=3)
+    compared.run().assert_outcomes(passed=3)
+
+
+def test_a_regression_is_paired_and_explains_itself(compared):
+    compared.run("--behave-baseline=new")
+    before = files(compared, "baselines")
+    write_answers(compared, EAST)
+    result = compared.run("-k", "east or north")
+    result.assert_outcomes(passed=1, failed=1, deselected=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E*assert 0.4* <= 0.02",
+            "E*the regression of accuracy of 'region=east' is 0.400 (0.900 → 0.500, 95% [[]0.2*, 0.5*[]])",
+            "E*16 broken, 0 fixed; broken: a012, a015, a018, a021, a024",
+        ]
+    )
+    assert files(compared, "baselines") == before
+
+
+def test_what_tests_asked_for_is_what_is_accepted(compared):
+    result = compared.run("--behave-baseline=new")
+    result.stdout.fnmatch_lines(["loans: 3 values of the baseline change", "  wrote baselines/loans.json"])
+    assert sorted(entries(compared)) == [
+        ("overall", "log_loss"),
+        ("region=east", "accuracy"),
+        ("region=north", "accuracy"),
+    ]
+    write_answers(compared, EAST, [13])
+    compared.run("--behave-baseline=accept", "-k", "east", "--behave-reason=why").assert_outcomes(
+        passed=1, deselected=2
+    )
+    found = entries(compared)
+    assert found["region=east", "accuracy"] == {
+        "value": 0.5,
+        "n": 40,
+        "size": 40,
+        "hits": 20,
+        "reason": "why",
+        "paired": False,
+    }
+    assert found["region=north", "accuracy"]["value"] == 0.9
+    compared.run("-k", "east").assert_outcomes(passed=1, deselected=2)
+
+
+def test_with_several_processes_the_same_is_accepted(compared):
+    compared.run("--behave-baseline=new")
+    alone = files(compared, "baselines")
+    for path in (compared.path / "baselines").iterdir():
+        path.unlink()
+    options = ("-p", "no:hypothesispytest", "--behave", "--behave-baseline=new", "-n", "2")
+    result = compared.pytester.runpytest_subprocess(*options)
+    result.assert_outcomes(passed=3)
+    assert files(compared, "baselines") == alone
+    assert str(result.stdout).count("wrote baselines/loans.json") == 1
+
+
+def test_a_change_that_cannot_be_measured_meets_no_bound(compared):
+    """Nobody in the slice repays, so the false negative rate is undefined."""
+    compared.write(
+        "test_it.py",
+        COMPARED.replace('{"region": {"by": "region"}}', '{"never": "repaid == 0"}')
+        + """
+def test_undefined(loans):
+    loss = loans["never"].fnr.regression()
+    assert math.isnan(loss)
+    assert loss <= 1
+""",
+    )
+    compared.run("--behave-baseline=new")
+    result = compared.run()
+    result.assert_outcomes(failed=1)
+    assert "the regression of fnr of 'never' is unknown: " in result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    "baseline",
+    [
+        "lambda df: df['first']",
+        "{'column': 'first', 'as': 'prediction'}",
+        "'m:old'",
+        "{'predictions': 'old.csv', 'prediction': 'answer'}",
+    ],
+    ids=["callable", "column", "module:callable", "predictions"],
+)
+@pytest.mark.parametrize("mode", ["check", "accept"])
+def test_another_model_may_be_the_baseline(compared, baseline, mode):
+    write_rows(compared, header="id,region,age,repaid,first", row="a{n:03},{region},{age},{repaid},{answer}")
+    write_answers(compared, name="old.csv")
+    write_answers(compared, EAST)
+    compared.write("m.py", "def old(df):\n    return df['first']\n")
+    compared.write(
+        "test_it.py",
+        COMPARED.replace('name="loans"', f'name="loans", baseline={baseline}')
+        + """
+def test_east(loans):
+    loss = loans["region=east"].accuracy.regression()
+    assert loss == pytest.approx(0.4)
+    assert loss.low > 0.2
+    assert loss.change.broken == 16
+
+def test_south(loans):
+    assert loans["region=south"].accuracy.regression() == 0
+""",
+    )
+    compared.run(f"--behave-baseline={mode}").assert_outcomes(passed=2)
+    assert not (compared.path / "baselines").exists()
