@@ -16,6 +16,7 @@ ROUNDING = 1e-12
 ADDED = 4.0
 MOST_STATES = 36  # of six classes
 MOST_PAIRS = 400
+MOST_COUNTS = 5_000_000  # 40 MB
 
 Value = Callable[[np.ndarray], np.ndarray]
 
@@ -47,6 +48,16 @@ def values(table: JointCounts, value: Value) -> tuple[float, float]:
     return float(value(before)[0]), float(value(after)[0])
 
 
+def _changes(table: JointCounts, draws: np.ndarray, value: Value) -> np.ndarray:
+    """Return the change of the metric on each draw, some at a time: of many classes, counts of states fill memories."""
+    at_once = max(MOST_COUNTS // table.size, 1)
+    parts = []
+    for first in range(0, len(draws), at_once):
+        before, after = _marginals(table, draws[first : first + at_once])
+        parts.append(value(after) - value(before))
+    return np.concatenate(parts)
+
+
 def _marginals(table: JointCounts, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return counts of states of both models: (draws, states) each."""
     weights = draws.astype(np.float64)
@@ -76,8 +87,7 @@ def bootstrap(table: JointCounts, value: Value, groups: np.ndarray) -> tuple[flo
         return float(low), float(high), 0.0
     total = smooth.counts.sum()
     draws = np.random.default_rng(SEED).multinomial(round(float(total)), smooth.counts / total, RESAMPLES)
-    before, after = _marginals(smooth, draws)
-    changes = value(after) - value(before)
+    changes = _changes(smooth, draws, value)
     changes = changes[np.isfinite(changes)]
     if len(changes) < RESAMPLES / 2:
         return np.nan, np.nan, np.nan
@@ -152,5 +162,4 @@ def _swapped_changes(table: JointCounts, value: Value) -> np.ndarray:
     both = JointCounts(
         np.concatenate([first, second]), np.concatenate([second, first]), np.concatenate([totals, totals]), table.size
     )
-    before, after = _marginals(both, np.hstack([kept, totals - kept]))
-    return np.asarray(value(after) - value(before))
+    return _changes(both, np.hstack([kept, totals - kept]), value)

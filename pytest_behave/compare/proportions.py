@@ -55,15 +55,14 @@ def tango_interval(broken: npt.ArrayLike, fixed: npt.ArrayLike, n: npt.ArrayLike
     """Score interval of the loss at 95 %: the margins that its score test does not rule out, found by halving."""
     b, c, size = np.broadcast_arrays(*(np.asarray(part, dtype=np.float64) for part in (broken, fixed, n)))
 
-    def solved(target: float) -> Floats:
-        low, high = np.full(b.shape, -1.0), np.full(b.shape, 1.0)
-        for _ in range(HALVINGS):
-            middle = (low + high) / 2
-            beyond = tango_z(b, c, size, middle) > target
-            low, high = np.where(beyond, middle, low), np.where(beyond, high, middle)
-        return np.where(size > 0, (low + high) / 2, np.nan)
-
-    return solved(Z), solved(-Z)
+    targets = np.array([Z, -Z]).reshape(2, *(1 for _ in b.shape))
+    low, high = np.full((2, *b.shape), -1.0), np.full((2, *b.shape), 1.0)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        beyond = tango_z(b, c, size, middle) > targets
+        low, high = np.where(beyond, middle, low), np.where(beyond, high, middle)
+    ends = np.where(size > 0, (low + high) / 2, np.nan)
+    return np.asarray(ends[0]), np.asarray(ends[1])
 
 
 def loss_p(

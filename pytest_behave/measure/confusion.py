@@ -8,7 +8,7 @@ import numpy as np
 
 from pytest_behave.measure import intervals
 
-FEW = 10  # right and wrong rows, and half of the rows of a class: with fewer, closed forms hold too rarely
+FEW = 10  # right and wrong rows: with fewer, closed forms hold too rarely
 
 
 def _square(counts: np.ndarray) -> np.ndarray:
@@ -64,9 +64,8 @@ def balanced_accuracy(counts: np.ndarray) -> np.ndarray:
 def balanced_interval(counts: np.ndarray) -> intervals.Interval:
     """Return the closed form, the recalls of the classes being independent proportions; NaN where rows are few."""
     hits, support, _ = per_class(counts)
-    smallest = np.where(support > 0, support, np.inf).min(axis=-1)
-    right, n = hits.sum(axis=-1), support.sum(axis=-1)
-    enough = (np.minimum(right, n - right) >= FEW) & (smallest >= 2 * FEW)
+    rarer = np.where(support > 0, np.minimum(hits, support - hits), np.inf)  # right or wrong rows of each class
+    enough = rarer.min(axis=-1) >= FEW / 2
     low, high = intervals.mean_of_proportions(hits, support)
     return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
 
