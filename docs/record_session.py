@@ -46,6 +46,7 @@ The commands were really run; only the times are left out.
 
 The suite, and the baseline that was accepted with release 2.5:
 
+<!-- shown -->
 ```yaml
 {suite}```
 
@@ -53,6 +54,7 @@ The suite, and the baseline that was accepted with release 2.5:
 
 The branch brings the answers of the new release. CI compares with the commit that the branch started from:
 
+<!-- shown -->
 ```console
 {red}```
 
@@ -60,6 +62,7 @@ The branch brings the answers of the new release. CI compares with the commit th
 
 `--behave-report=md:behaviors.md` made this comment:
 
+<!-- shown -->
 ````markdown
 {markdown}````
 
@@ -67,14 +70,17 @@ The branch brings the answers of the new release. CI compares with the commit th
 
 The team decides that the other gains are worth it. A person accepts, and says why:
 
+<!-- shown -->
 ```console
 {accept}```
 
 The next build is green, and the comment tells the reviewer what was accepted:
 
+<!-- shown -->
 ```console
 {green}```
 
+<!-- shown -->
 ````markdown
 {after}````
 """
@@ -99,7 +105,9 @@ def _recorded(folder: Path) -> str:
     newer = newer[newer["source"] == "tweets"]
     tweets[["id", "text", "gold"]].to_csv(folder / "tweets.csv", index=False)
     (folder / "tweets.behave.yaml").write_text(SUITE, encoding="utf-8")
-    (folder / "pytest.ini").write_text("[pytest]\nbehave = true\naddopts = -q --no-header -p no:cacheprovider\n", encoding="utf-8")
+    (folder / "pytest.ini").write_text(
+        "[pytest]\nbehave = true\naddopts = -q --no-header -p no:cacheprovider\n", encoding="utf-8"
+    )
     write_answers(folder, tweets["id"], tweets["vader_2_5"])
     run(folder, "git init -q -b main .")
     run(folder, "pytest --behave-baseline=new")
@@ -127,7 +135,9 @@ def write_answers(folder: Path, ids: pd.Series, scores: pd.Series) -> None:
 
 def run(folder: Path, command: str) -> str:
     """Run one command and return it with what it printed, without times and trailing blanks."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "GIT_", "PYTEST_"))}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "GIT_", "PYTEST_"))
+    }
     environment |= {
         "COLUMNS": str(WIDTH),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]]),

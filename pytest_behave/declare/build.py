@@ -274,8 +274,8 @@ class _Builder:
         loc: Loc = ("metrics", index)
         place = self.problems.document.value_place(loc)
         if isinstance(value, str):
-            self._check_metric(loc, value)
-            return MetricSpec(value, value, place=place)
+            name = self._check_metric(loc, value)
+            return MetricSpec(name, name, place=place)
         self.problems.check_name((*loc, "name"), value.name)
         kind = self._exactly_one(loc, value, ("metric", "python", "mean", "rate"))
         if kind == "metric":
@@ -295,6 +295,13 @@ class _Builder:
             place=place,
         )
 
-    def _check_metric(self, loc: Loc, name: str) -> None:
-        if self.known_metrics and name not in self.known_metrics and not OF_A_CLASS.match(name):
-            self.problems.at_value(loc, f"unknown metric {name!r}{did_you_mean(name, self.known_metrics)}")
+    def _check_metric(self, loc: Loc, name: str) -> str:
+        """Return the name of a metric; of a misspelt one the right name, so that expectations on that are no second mistake."""
+        if not self.known_metrics or name in self.known_metrics or OF_A_CLASS.match(name):
+            return name
+        hint = did_you_mean(name, self.known_metrics)
+        self.problems.at_value(loc, f"unknown metric {name!r}{hint}")
+        meant = re.search(r"did you mean '(.+)'\?$", hint)
+        expected = any(name in bounds for bounds in self.part.expect.values())
+        others = {item if isinstance(item, str) else item.name for item in self.part.metrics}
+        return meant[1] if meant and not expected and meant[1] not in others else name

@@ -59,7 +59,7 @@ def _overview(prepared: Prepared) -> list[str]:
     lines.append(f"  models   {', '.join(spec.name for spec in prepared.models)}")
     if table is None:
         return lines
-    lines.append(f"  baseline {_baseline(prepared)}")
+    lines += [f"  baseline {found}" for found in [_baseline(prepared)] if found]
     told = "as declared" if suite.task else "inferred from the target"
     target = f", target {table.spec.target}" if table.spec.target else ""
     lines.append(f"  dataset  {len(table):,} rows, id {'/'.join(table.spec.id) or 'row number'}{target}")
@@ -81,11 +81,15 @@ def _overview(prepared: Prepared) -> list[str]:
 
 
 def _baseline(prepared: Prepared) -> str:
+    """Return what the suite is compared with, nothing if it declares no such bound and has no baseline."""
     if prepared.baseline is not None:
         return f"the model {prepared.baseline.name}"
     path, _ = baseline_paths(prepared.suite.path, prepared.suite.name)
     stored = read_baseline(WorkingTree(), path, prepared.suite.name)
-    return "none yet" if stored is None else f"{path.parent.name}/{path.name}, {_count(stored.entries, 'value')}"
+    if stored is None:
+        bounds = [item.bounds for item in prepared.items]
+        return "none yet" * any(item.max_regression or item.max_gap_regression for item in bounds)
+    return f"{path.parent.name}/{path.name}, {_count(stored.entries, 'value')}"
 
 
 def _count(items: Sized, word: str) -> str:
