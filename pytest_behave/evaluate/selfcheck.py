@@ -206,7 +206,7 @@ def selfcheck_lines(check: SelfCheck) -> list[str]:
     lines += [f"    {name} {metric}: {count} times" for (name, metric), count in check.flagged]
     if check.cries_wolf:
         lines.append(
-            "  this is more than alpha: are rows of one source not independent? declare `dataset: {cluster: column}`"
+            "  this is more than alpha: if rows of one source are not independent, declare `dataset: {cluster: column}`"
         )
     rows = [
         [sight.slice, sight.metric, f"{sight.rows:,}{' clusters' * sight.clusters}", _loss(sight), _advice(sight)]

@@ -85,7 +85,7 @@ class Mean:
     ceiling: float = np.inf
 
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
-        """Return Student's t intervals from sums and sums of squares."""
+        """Return intervals from sums, sums of squares, and on smaller slices the largest and the least value."""
         part = self.centred(outcome)
         counts = masks.count([part.present, part.infinite])
         return self.finished(part, masks, masks.sums(part.columns), counts)
