@@ -27,8 +27,8 @@ TASKS = {
     "Text": ("text",),
 }
 OF_ONE_CLASS = (of_a_class("recall", "<class>"), of_a_class("precision", "<class>"))
-ROW_FUNCTIONS = {"r2": "delta method, Student's t", "median_ae": "order statistics"}
-RANKED = {"roc_auc": "DeLong on the logit scale", "average_precision": "logit"}
+ROW_FUNCTIONS = {"r2": "delta method, stretched Student's t", "median_ae": "order statistics"}
+RANKED = {"roc_auc": "DeLong on the logit scale, Newcombe", "average_precision": "logit"}
 
 
 def interval_of(metric: Metric) -> str:
@@ -39,17 +39,18 @@ def interval_of(metric: Metric) -> str:
         case Proportion() | Share():
             return "Wilson"
         case Mean():
-            return "Student's t, rooted" if statistic.root else "Student's t"
+            return "stretched Student's t, rooted" if statistic.root else "stretched Student's t"
         case CellFunction():
-            return statistic.interval.replace("mover of wilson", "MOVER of Wilson's")
+            named = statistic.interval.replace("mover of wilson", "MOVER of Wilson's")
+            return f"{named}; bootstrap of counts on few rows" if statistic.closed else named
         case Ranked(name):
             return RANKED[name]
         case RowFunction():
             return ROW_FUNCTIONS.get(metric.name, "order statistics")
         case CalibrationError():
-            return "bootstrap of counts"
+            return "normal, less the bias"
         case Custom():
-            return "bootstrap of rows; Student's t for one number per row"
+            return "bootstrap of rows; stretched Student's t for one number per row"
         case Count():
             return "exact"
     return "Wilson on the Jaccard index"

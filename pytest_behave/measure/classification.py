@@ -5,6 +5,8 @@ Definitions are scikit-learn's where it has them; where it substitutes 0 for an 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from pytest_behave.errors import MetricError
@@ -90,7 +92,8 @@ EPSILON = float(np.finfo(np.float64).eps)
 
 def _true_probability(outcome: Outcome) -> np.ndarray:
     """Return the probability that the model gave to the true class."""
-    if outcome.task == "binary" and outcome.score is not None and not outcome.proba:
+    named = set(outcome.classes[: outcome.target_classes]) <= set(outcome.proba)
+    if outcome.task == "binary" and outcome.score is not None and not named:
         return np.where(_is_positive(outcome), outcome.score, 1 - outcome.score)
     return _class_probabilities(outcome)[np.arange(outcome.size), _target(outcome)]
 
@@ -317,7 +320,7 @@ METRICS = (
         better="lower",
         tasks=("binary", "multiclass"),
         needs="class probabilities",
-        statistic=always(Mean(_log_loss, floor=0.0)),
+        statistic=always(Mean(_log_loss, floor=0.0, ceiling=-math.log(EPSILON))),
         definition="mean of -ln(probability of the true class), probabilities kept 2.2e-16 away from 0 and 1",
         undefined="never (a slice is not empty)",
         source=SKLEARN,
@@ -327,7 +330,7 @@ METRICS = (
         better="lower",
         tasks=("binary",),
         needs="probability",
-        statistic=always(Mean(_brier, floor=0.0)),
+        statistic=always(Mean(_brier, floor=0.0, ceiling=1.0)),
         definition="mean of (score - target)^2, target 1 for positives",
         undefined="never (a slice is not empty)",
         source="Brier 1950, Mon. Weather Rev. 78:1",

@@ -14,6 +14,7 @@ from statsmodels.stats.proportion import proportion_confint
 from pytest_behave.measure import intervals
 from pytest_behave.measure.ranking import placements
 from pytest_behave.measure.registry import BUILT_IN
+from pytest_behave.measure.statistics import bootstrap_rows
 from pytest_behave.records import MetricSpec
 
 from . import estimates_of, outcome_of, overall
@@ -61,18 +62,27 @@ def test_wilson_is_that_of_statsmodels(counts):
 
 
 def test_wilson_ends_are_exact_at_none_and_all_and_nan_of_nothing():
-    low, high = intervals.wilson([0, 7, 0], [7, 7, 0])
-    assert low[0] == 0.0
-    assert high[1] == 1.0
-    assert np.isnan([low[2], high[2]]).all()
+    trials = np.arange(1, 1000)
+    assert set(intervals.wilson(np.zeros(999), trials)[0].tolist()) == {0.0}
+    assert set(intervals.wilson(trials, trials)[1].tolist()) == {1.0}
+    assert np.isnan(intervals.wilson(0, 0)).all()
+
+
+def modified_wilson(successes: int, trials: int) -> tuple[float, float]:
+    """Brown, Cai & DasGupta 2001, section 4.1.1: the bound of a Poisson rate where one trial differs from the rest."""
+    low, high = proportion_confint(successes, trials, method="wilson")
+    limit = stats.chi2.ppf(0.05, 2) / 2 / trials
+    return min(low, limit) if successes == 1 else low, max(high, 1 - limit) if successes == trials - 1 else high
 
 
 @STEADY
 @given(st.integers(0, 500), st.integers(0, 500))
+@example(1, 5)
+@example(5, 1)
 def test_the_interval_of_f1_is_wilsons_of_the_jaccard_index_mapped(hits, errors):
     if hits + errors == 0:
         return
-    low, high = proportion_confint(hits, hits + errors, method="wilson")
+    low, high = modified_wilson(hits, hits + errors)
     expected = 2 * low / (1 + low), 2 * high / (1 + high)
     assert np.array(intervals.jaccard_f1(hits, errors)) == pytest.approx(np.array(expected), abs=1e-10)
 
@@ -87,7 +97,7 @@ def test_distances_of_independent_proportions_from_their_bounds_add_up_as_square
     if not tried:
         return
     shares = [hits / trials for hits, trials in tried]
-    bounds = [proportion_confint(*pair, method="wilson") for pair in tried]
+    bounds = [modified_wilson(*pair) for pair in tried]
     value = sum(shares) / len(shares)
     below = sum((share - low) ** 2 for share, (low, _) in zip(shares, bounds, strict=True)) ** 0.5 / len(shares)
     above = sum((high - share) ** 2 for share, (_, high) in zip(shares, bounds, strict=True)) ** 0.5 / len(shares)
@@ -129,6 +139,16 @@ def test_each_rate_of_a_binary_task_has_the_wilson_interval_of_its_own_counts(se
         assert estimates[0].interval == "wilson"
 
 
+def assert_balanced(estimate: Estimate, recalls: list[tuple[int, int]]) -> None:
+    """Assert the closed interval, or one that is drawn where right or wrong rows of a class are few."""
+    hits, trials = np.array(recalls, dtype=np.float64).T
+    if np.minimum(hits, trials - hits).min() < 5:
+        assert estimate.interval in ("bootstrap of counts", "")
+        return
+    assert estimate.interval == "mover of wilson"
+    assert ends(estimate) == pytest.approx(intervals.mean_of_proportions(hits, trials), abs=1e-12)
+
+
 @STEADY
 @given(SEEDS)
 def test_f1_and_balanced_accuracy_have_the_intervals_of_their_own_counts(seed):
@@ -143,15 +163,14 @@ def test_f1_and_balanced_accuracy_have_the_intervals_of_their_own_counts(seed):
         if hits + errors:
             assert ends(overall(outcome, "f1")) == pytest.approx(intervals.jaccard_f1(hits, errors), abs=1e-12)
         recalls = [(np.sum(predicted[target == label] == label), np.sum(target == label)) for label in (0, 1)]
-        expected = intervals.mean_of_proportions(*np.array(recalls, dtype=np.float64).T)
-        assert ends(overall(outcome, "balanced_accuracy")) == pytest.approx(expected, abs=1e-12)
+        assert_balanced(overall(outcome, "balanced_accuracy"), recalls)
 
 
 @STEADY
 @given(SEEDS)
 def test_balanced_accuracy_of_many_classes_has_the_interval_of_the_classes_that_occur(seed):
     random = np.random.default_rng(seed)
-    size, classes = int(random.integers(2, 100)), int(random.integers(2, 6))
+    size, classes = int(random.integers(2, 1000)), int(random.integers(2, 6))
     target = np.r_[0, 1, random.integers(0, classes, size)]
     predicted = np.where(random.random(size + 2) < 0.6, target, random.integers(0, classes + 1, size + 2))
     mask = np.r_[True, True, random.random(size) < 0.3]
@@ -160,9 +179,7 @@ def test_balanced_accuracy_of_many_classes_has_the_interval_of_the_classes_that_
     recalls = [
         (np.sum((predicted == one)[mask & (target == one)]), np.sum(target[mask] == one)) for one in range(classes)
     ]
-    occurring = [pair for pair in recalls if pair[1]]
-    expected = intervals.mean_of_proportions(*np.array(occurring, dtype=np.float64).T)
-    assert ends(estimate) == pytest.approx(expected, abs=1e-12)
+    assert_balanced(estimate, [pair for pair in recalls if pair[1]])
 
 
 # --- means --------------------------------------------------------------------------------------------------------
@@ -185,7 +202,7 @@ def test_the_interval_of_a_mean_is_that_of_scipy(values):
 
 
 def test_one_value_has_a_mean_but_no_interval():
-    assert np.isnan(intervals.t_mean(np.array(1.0), np.array(np.nan), 1)).all()
+    assert np.isnan(intervals.t_mean(np.array(1.0), np.array(0.0), 1)).all()
     estimate = overall(outcome_of("regression", [1.0], [2.0]), "mae")
     assert (estimate.value, *ends(estimate)) == (1.0, None, None)
     assert estimate.reason == "an interval needs at least two instances"
@@ -201,11 +218,11 @@ MEANS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 
 @STEADY
 @given(SEEDS, st.sampled_from([0.0, 1e4]))
-def test_each_mean_has_students_interval_of_its_own_values_on_every_slice(seed, offset):
+def test_each_mean_has_students_interval_of_its_own_values_stretched_to_where_they_reach_far(seed, offset):
     random = np.random.default_rng(seed)
-    target = random.integers(-3, 4, 120) + offset
-    predicted = target + random.exponential(size=120)
-    masks = [random.random(120) < share for share in (0.1, 0.5, 1.0)]
+    target = random.integers(-3, 4, 6000) + offset
+    predicted = target + random.exponential(size=6000)
+    masks = [random.random(6000) < share for share in (0.002, 0.01, 0.1, 1.0)]
     outcome = outcome_of("regression", target, predicted)
     for name, estimates in estimates_of(outcome, masks, [*MEANS, "rmse"]).items():
         for mask, estimate in zip(masks, estimates, strict=True):
@@ -217,6 +234,12 @@ def test_each_mean_has_students_interval_of_its_own_values_on_every_slice(seed, 
                 expected = np.sqrt(np.maximum(expected, 0))
             if name != "bias":
                 expected[0] = max(expected[0], 0)  # an error is never negative
+            if values.max() - values.mean() > values.mean() - values.min() and len(values) <= 5000:
+                assert estimate.high > expected[1], name
+                expected[1] = estimate.high
+            elif len(values) <= 5000:
+                assert estimate.low <= expected[0], name
+                expected[0] = estimate.low
             assert ends(estimate) == pytest.approx(tuple(expected), rel=1e-7, abs=1e-9), name
 
 
@@ -237,22 +260,31 @@ def delong_by_pairs(positives: np.ndarray, negatives: np.ndarray) -> tuple[float
 @given(SEEDS, st.sampled_from([2, 5, 20, 10**6]))
 def test_placements_give_delongs_variance_with_ties_and_without(seed, levels):
     random = np.random.default_rng(seed)
-    positive = np.r_[True, True, False, False, random.random(int(random.integers(0, 60))) < random.random()]
+    size = int(random.integers(0, random.choice([60, 300])))
+    positive = np.r_[True, True, False, False, random.random(size) < random.random()]
     score = np.sort(random.integers(0, levels, len(positive)))
     order = random.permutation(len(positive))  # of the rows, which the order of scores must undo
     auc, variance = delong_by_pairs(score[positive], score[~positive])
 
-    of_positives, of_negatives = placements(positive, np.unique(score, return_inverse=True)[1])
-    assert of_positives.mean() == pytest.approx(auc, abs=1e-12)
-    assert of_negatives.mean() == pytest.approx(auc, abs=1e-12)
-    parts = (values.var(ddof=1) / len(values) for values in (of_positives, of_negatives))
-    assert sum(parts) == pytest.approx(variance, abs=1e-10)
+    groups = np.unique(score, return_inverse=True)[1]
+    untied = len(set(score.tolist())) == len(score)
+    for runs in (groups, None) if untied else (groups,):
+        of_positives, of_negatives = placements(positive, runs)
+        assert of_positives.mean() == pytest.approx(auc, abs=1e-12)
+        assert of_negatives.mean() == pytest.approx(auc, abs=1e-12)
+        parts = (values.var(ddof=1) / len(values) for values in (of_positives, of_negatives))
+        assert sum(parts) == pytest.approx(variance, abs=1e-10)
 
     outcome = outcome_of("binary", positive[order], positive[order], score=score[order] / levels, positive=True)
     estimate = overall(outcome, "roc_auc")
     if variance > 1e-12 and 0 < auc < 1:
         centre, half = np.log(auc / (1 - auc)), Z * np.sqrt(variance) / (auc * (1 - auc))
-        assert ends(estimate) == pytest.approx(tuple(1 / (1 + np.exp(-centre - np.array([-half, half])))), abs=1e-10)
+        low, high = 1 / (1 + np.exp(-centre - np.array([-half, half])))
+        positives, negatives = np.array(positive.sum()), np.array((~positive).sum())
+        if min(positives, negatives) < 50:  # whose variance is itself uncertain
+            by_ranks = intervals.area_of_ranks(np.array(auc), positives, negatives)
+            low, high = min(low, float(by_ranks[0])), max(high, float(by_ranks[1]))
+        assert ends(estimate) == pytest.approx((low, high), abs=1e-10)
         assert estimate.interval == "delong, logit scale"
 
 
@@ -351,13 +383,33 @@ def test_the_interval_of_r2_is_as_wide_as_a_bootstrap_of_rows_says(noise):
 
     error = bootstrapped(r2_of, 1000).std()
     half = stats.t.ppf(0.975, 999) * error
-    # the standard deviation of 4,000 resamples is itself 1.1 % off, one time in three
-    assert ends(estimate) == pytest.approx((estimate.value - half, estimate.value + half), abs=0.05 * half)
+    # the standard deviation of 4,000 resamples is itself 1.1 % off, one time in three; large errors may be unseen
+    assert estimate.high == pytest.approx(estimate.value + half, abs=0.05 * half)
+    assert estimate.value - 1.2 * half < estimate.low < estimate.value - 0.95 * half
+
+
+def test_the_interval_of_r2_comes_from_what_each_row_adds_to_it():
+    random = np.random.default_rng(12)
+    target, predicted = random.normal(size=(2, 400))
+    target[0] = 50.0  # on which the mean of squares depends
+    estimate = overall(outcome_of("regression", target, predicted), "r2")
+    # the delta method for a ratio of means: of squared errors e and squares s around the mean target
+    errors, squares = (predicted - target) ** 2, (target - target.mean()) ** 2
+    ratio = errors.mean() / squares.mean()
+    _, high = stats.t.interval(0.95, 399, 1 - ratio, stats.sem((errors - ratio * squares) / squares.mean()))
+    assert estimate.high == pytest.approx(high, rel=1e-12)
 
 
 def test_r2_is_never_said_to_be_above_one():
     estimate = overall(outcome_of("regression", [0.0, 1.0, 2.0, 3.0], [0.1, 0.9, 2.5, 2.9]), "r2")
     assert estimate.low < estimate.value < estimate.high == 1.0
+
+
+@pytest.mark.parametrize(("n", "bounded"), [(2, False), (3, True)])
+def test_r2_of_two_rows_has_no_interval(n, bounded):
+    estimate = overall(outcome_of("regression", np.arange(n), np.arange(n) * 1.5), "r2")
+    assert (estimate.low is not None, estimate.high is not None) == (bounded, bounded)
+    assert bool(estimate.reason) != bounded
 
 
 def agreement(rows: np.ndarray, target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -389,12 +441,64 @@ def test_a_bootstrap_of_counts_is_a_bootstrap_of_rows(metric, value):
     predicted = np.where(random.random(300) < 0.7, target, random.integers(0, 3, 300))
     estimate = overall(outcome_of("multiclass", target, predicted), metric)
     samples = bootstrapped(lambda rows: value(agreement(rows, target, predicted)), 300)
-    # a quantile of 1,000 resamples is 0.09 standard deviations off, one time in three
-    assert ends(estimate) == pytest.approx(tuple(np.quantile(samples, [0.025, 0.975])), abs=0.25 * samples.std())
+    # a quantile of 1,000 resamples is 0.09 standard deviations off, one time in three; and the counts are smoothed
+    assert ends(estimate) == pytest.approx(tuple(np.quantile(samples, [0.025, 0.975])), abs=0.35 * samples.std())
     assert estimate.interval == "bootstrap of counts"
 
 
-def test_the_bootstrap_of_a_calibration_error_draws_scores_and_classes_together():
+def test_one_row_has_no_bootstrap():
+    estimate = overall(outcome_of("multiclass", ["a"], ["a"]), "macro_f1")
+    assert (estimate.value, *ends(estimate)) == (1.0, None, None)
+    assert estimate.reason == "an interval needs at least two instances"
+
+
+def test_samples_in_which_a_metric_is_undefined_are_left_out_of_its_bootstrap():
+    # one sample in three has no "b" in the output, and no correlation then
+    target, predicted = np.tile([0, 1, 2], 10), np.r_[1, np.zeros(29, dtype=int)]
+    estimate = overall(outcome_of("multiclass", target, predicted), "mcc")
+    assert estimate.low < estimate.value < estimate.high
+    assert estimate.interval == "bootstrap of counts"
+
+
+@pytest.mark.parametrize("metric", ["mcc", "macro_f1", "weighted_precision", "macro_recall", "balanced_accuracy"])
+@pytest.mark.parametrize("output", ["right", "wrong"])
+def test_a_handful_of_rows_that_are_all_alike_is_no_certainty(metric, output):
+    target = np.array(["a", "b", "c", "a", "b"])
+    predicted = target if output == "right" else np.array(["b", "c", "a", "b", "c"])
+    estimate = overall(outcome_of("multiclass", target, predicted), metric)
+    assert estimate.low is None or estimate.high - estimate.low > 0.1
+
+
+def test_a_perfect_handful_has_no_certain_correlation():
+    estimate = overall(outcome_of("binary", [0, 1, 0, 1, 1], [0, 1, 0, 1, 1]), "mcc")
+    assert estimate.value == 1.0
+    assert estimate.low is None or estimate.low < 0.9
+
+
+@pytest.mark.parametrize("share", [0.5, 0.85])
+def test_the_interval_of_the_correlation_of_two_classes_is_as_wide_as_a_bootstrap_of_rows_says(share):
+    random = np.random.default_rng(11)
+    target = (random.random(1000) < share).astype(int)
+    predicted = np.where(random.random(1000) < 0.3 - 0.2 * target, 1 - target, target)
+    estimate = overall(outcome_of("binary", target, predicted), "mcc")
+
+    def correlation_of(rows: np.ndarray) -> np.ndarray:
+        return np.array([np.corrcoef(target[row], predicted[row])[0, 1] for row in rows])
+
+    half = Z * np.arctanh(bootstrapped(correlation_of, 1000)).std()  # on Fisher's scale, where it is nearly normal
+    centre = np.arctanh(estimate.value)
+    assert np.arctanh(ends(estimate)) == pytest.approx([centre - half, centre + half], abs=0.05 * half)
+
+
+def test_a_calibration_error_lies_in_its_interval_even_if_every_resample_is_worse():
+    score = np.repeat([0.25, 0.5, 0.75], 400)
+    target = np.tile([1, 0, 0, 0], 100), np.tile([1, 0, 1, 0], 100), np.tile([1, 1, 1, 0], 100)
+    estimate = overall(outcome_of("binary", np.concatenate(target), score=score), "ece")
+    assert estimate.value == estimate.low == 0.0
+    assert estimate.high > 0.01
+
+
+def test_the_interval_of_a_calibration_error_is_a_bootstrap_of_rows_less_the_bias():
     random = np.random.default_rng(4)
     score = random.choice([0.05, 0.35, 0.65, 0.95], 400)
     target = (random.random(400) < np.clip(score + 0.2, 0, 1)).astype(int)
@@ -405,7 +509,10 @@ def test_the_bootstrap_of_a_calibration_error_draws_scores_and_classes_together(
         return np.abs(gaps).sum(axis=0) / 400
 
     samples = bootstrapped(error_of, 400)
-    assert ends(estimate) == pytest.approx(tuple(np.quantile(samples, [0.025, 0.975])), abs=0.25 * samples.std())
+    low, high = np.quantile(samples, [0.025, 0.975])
+    bias = samples.mean() - estimate.value  # of the resamples; the estimate has it as well
+    assert estimate.high == pytest.approx(high - bias, abs=0.25 * samples.std())
+    assert low - bias - samples.std() < estimate.low < low - bias
 
 
 def test_the_interval_of_ones_own_metric_is_a_bootstrap_of_rows():
@@ -418,15 +525,36 @@ def test_the_interval_of_ones_own_metric_is_a_bootstrap_of_rows():
 
 
 def test_a_metric_that_most_resamples_leave_undefined_has_no_interval():
-    metric = MetricSpec("own", "python", function=lambda frame: 1.0 if frame["x"].nunique() == 30 else None)
+    # the first row is drawn exactly once by 37 % of the resamples
+    metric = MetricSpec("own", "python", function=lambda frame: 1.0 if (frame["x"] == 0).sum() == 1 else None)
     estimate = overall(outcome_of(None, [0] * 30, x=range(30)), metric)
     assert (estimate.value, *ends(estimate)) == (1.0, None, None)
     assert estimate.reason == "most resamples leave the metric undefined"
 
 
+def test_resamples_that_are_infinite_are_left_out_of_the_bootstrap():
+    metric = MetricSpec("own", "python", function=lambda frame: (frame["x"] == 1).mean() / (frame["x"] == 0).mean())
+    estimate = overall(outcome_of(None, [0] * 30, x=[0, *[1, 2] * 14, 1]), metric)
+    assert estimate.value == pytest.approx(15)
+    assert 0 < estimate.low < estimate.value < estimate.high < 30
+
+
 def test_percentiles_leave_out_undefined_samples():
     samples = np.r_[np.arange(101.0), np.nan, np.nan]
     assert np.array(intervals.percentile(samples)) == pytest.approx(np.array([2.5, 97.5]))
+
+
+def test_the_share_of_a_slice_has_wilsons_interval_of_all_rows():
+    outcome = outcome_of(None, [0] * 40)
+    estimate = estimates_of(outcome, [np.arange(40) < 10], ["share"])["share"][0]
+    assert ends(estimate) == pytest.approx(proportion_confint(10, 40, method="wilson"), abs=1e-12)
+
+
+def test_yes_or_no_per_row_is_a_proportion():
+    metric = MetricSpec("own", "python", function=lambda frame: frame["x"] > 2)
+    estimate = overall(outcome_of(None, [0] * 10, x=range(10)), metric)
+    assert (estimate.value, estimate.n) == (0.7, 10)
+    assert ends(estimate) == pytest.approx(proportion_confint(7, 10, method="wilson"), abs=1e-12)
 
 
 def test_ends_of_a_logit_interval_stay_inside_and_are_even_around_one_half():
@@ -506,6 +634,7 @@ def figures_of_classified() -> dict[str, float]:
         "f1": 2 * tp / (2 * tp + fp + fn),
         "balanced_accuracy": (tp / (tp + fn) + tn / (tn + fp)) / 2,
         "roc_auc": positive @ wins @ negative / (positive.sum() * negative.sum()),
+        "mcc": (tp * tn - fp * fn) / np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)),
         "log_loss": -(positive @ np.log(LEVELS) + negative @ np.log(1 - LEVELS)),
     }
 
@@ -526,14 +655,16 @@ def figures_of_estimated() -> dict[str, float]:
     }
 
 
-def coverage(draw: Callable[[np.random.Generator, int], Outcome], n: int, truth: dict[str, float]) -> dict[str, float]:
-    """Return the share of 2,000 intervals, each of ``n`` new rows, that hold the truth."""
+def coverage(
+    draw: Callable[[np.random.Generator, int], Outcome], n: int, truth: dict[str, float], samples: int = 2_000
+) -> dict[str, float]:
+    """Return the share of intervals, each of ``n`` new rows, that hold the truth."""
     random = np.random.default_rng(8)
     masks = [np.arange(100 * n) // n == slice_ for slice_ in range(100)]
     held: dict[str, list[bool]] = {name: [] for name in truth}
-    for _ in range(20):
+    for _ in range(samples // 100):
         for name, estimates in estimates_of(draw(random, 100 * n), masks, list(truth)).items():
-            held[name] += [estimate.low <= truth[name] <= estimate.high for estimate in estimates]
+            held[name] += [one.low <= truth[name] <= one.high for one in estimates if one.low is not None]
     return {name: float(np.mean(hits)) for name, hits in held.items()}
 
 
@@ -542,10 +673,10 @@ def coverage(draw: Callable[[np.random.Generator, int], Outcome], n: int, truth:
     ("draw", "figures"), [(classified, figures_of_classified()), (estimated, figures_of_estimated())]
 )
 def test_intervals_hold_the_truth_about_nineteen_times_of_twenty(draw, figures, n):
-    # measured: 0.907 (rmse) and 0.915 (log_loss), both skewed, to 0.959 (median_ae) at n = 30; 0.935 to 0.960 at 300
+    # measured: 0.940 (accuracy) to 0.992 (rmse) at n = 30; 0.935 to 0.985 at 300
     shares = coverage(draw, n, figures)
     assert min(shares.values()) >= 0.90, shares
-    assert max(shares.values()) <= 0.98, shares
+    assert max(shares.values()) <= 0.995, shares
 
 
 def with_one_positive(random: np.random.Generator, size: int) -> Outcome:
@@ -556,3 +687,108 @@ def with_one_positive(random: np.random.Generator, size: int) -> Outcome:
 def test_one_positive_among_many_is_not_taken_for_knowledge():
     shares = coverage(with_one_positive, 300, {"roc_auc": stats.norm.cdf(np.sqrt(0.5))})
     assert shares["roc_auc"] >= 0.90
+
+
+# --- where slices are small, classes rare and values skewed -------------------------------------------------------
+
+
+def guesses(classes: int, rate: float, shares: list[float]) -> Callable[[np.random.Generator, int], Outcome]:
+    """Return a task of several classes, each taken for the next one at that rate."""
+
+    def draw(random: np.random.Generator, size: int) -> Outcome:
+        target = random.choice(classes, size, p=shares)
+        predicted = np.where(random.random(size) < rate, (target + 1) % classes, target)
+        return outcome_of("multiclass", target, predicted)
+
+    return draw
+
+
+def figures_of_guesses(classes: int, rate: float, shares: list[float]) -> dict[str, float]:
+    cells = np.diag((1 - rate) * np.array(shares)) + rate * np.diag(shares)[:, (np.arange(classes) - 1) % classes]
+    hits, target, predicted = np.diag(cells), cells.sum(axis=1), cells.sum(axis=0)
+    f1 = 2 * hits / (target + predicted)
+    spread = (1 - (target**2).sum()) * (1 - (predicted**2).sum())
+    return {
+        "mcc": (hits.sum() - target @ predicted) / np.sqrt(spread),
+        "macro_f1": f1.mean(),
+        "weighted_f1": f1 @ target,
+        "balanced_accuracy": (hits / target).mean(),
+    }
+
+
+def rare(random: np.random.Generator, size: int) -> Outcome:
+    target = (random.random(size) < 0.05).astype(int)
+    return outcome_of("binary", target, score=stats.norm.cdf(random.normal(size=size) + 2 * target))
+
+
+def calibrated(random: np.random.Generator, size: int) -> Outcome:
+    score = random.beta(0.5, 2, size)
+    return outcome_of("binary", (random.random(size) < score).astype(int), score=score, positive=1)
+
+
+def sometimes_far_off(random: np.random.Generator, size: int) -> Outcome:
+    target = random.normal(0, 2, size)
+    return outcome_of(
+        "regression", target, target + random.normal(size=size) * np.where(random.random(size) < 0.1, 3, 1)
+    )
+
+
+UNEVEN = [0.4, 0.3, 0.15, 0.1, 0.05]
+
+
+@pytest.mark.parametrize(
+    ("draw", "n", "figures"),
+    [
+        # measured with the methods before: mcc 0.44, macro_f1 0.42 to 0.87, AUC 0.88, ece 0.00, mse 0.76, r2 0.83
+        (guesses(2, 0.02, [0.7, 0.3]), 30, figures_of_guesses(2, 0.02, [0.7, 0.3])),
+        (guesses(5, 0.1, UNEVEN), 30, figures_of_guesses(5, 0.1, UNEVEN)),
+        (rare, 100, {"roc_auc": stats.norm.cdf(np.sqrt(2))}),
+        (calibrated, 100, {"ece": 0.0}),
+        (sometimes_far_off, 30, {"mse": 1.8, "rmse": np.sqrt(1.8), "r2": 1 - 1.8 / 4}),
+    ],
+    ids=["two classes", "five classes", "rare positives", "calibrated", "skewed errors"],
+)
+def test_intervals_hold_the_truth_where_rows_are_few(draw, n, figures):
+    shares = coverage(draw, n, figures, samples=400)
+    assert min(shares.values()) >= 0.90, shares
+
+
+def test_a_metric_of_ones_own_holds_the_truth_where_values_are_skewed():
+    random = np.random.default_rng(9)
+    held = []
+    for _ in range(400):
+        values = random.lognormal(0, 1, 20)
+        low, high = bootstrap_rows(lambda rows, values=values: values[rows].mean(), np.arange(20), 200)
+        held.append(low <= np.exp(0.5) <= high)
+    assert np.mean(held) >= 0.90
+
+
+def test_values_that_are_all_alike_have_no_interval():
+    estimate = overall(outcome_of("regression", np.zeros(12), np.full(12, 0.1)), "mae")
+    assert (estimate.value, *ends(estimate)) == (pytest.approx(0.1), None, None)
+    assert estimate.reason == "an interval needs values that differ"
+    metric = MetricSpec("own", "python", function=lambda frame: float(frame["x"].max()))
+    estimate = overall(outcome_of(None, [0] * 9, x=[3] * 9), metric)
+    assert (estimate.value, *ends(estimate)) == (3, None, None)
+    assert estimate.reason == "all resamples give the same value"
+
+
+@STEADY
+@given(st.integers(2, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.01, 100))
+def test_the_score_interval_of_a_mean_of_two_values_solves_its_equation(counts, size):
+    k, n = counts
+    mean, variance, reach = size * k / n, size**2 * k * (n - k) / n**2, size * (1 - 2 * k / n)
+    quantile = stats.t.ppf(0.975, n - 1)
+    ends_of_mean = np.array(intervals.skewed_mean(np.array(mean), np.array(variance), n, np.array(reach)))
+    distances = ends_of_mean - mean
+    toward = np.array([min(reach, 0.0), max(reach, 0.0)])  # it is stretched to the far side only
+    assert distances**2 == pytest.approx(quantile**2 * (variance + toward * distances) / n, rel=1e-8, abs=1e-12)
+    assert distances[0] <= 0 <= distances[1]
+
+
+def test_the_area_of_ranks_solves_newcombes_equation():
+    area, positives, negatives = np.array([0.6, 0.9, 1.0, 0.0]), np.array([5, 40, 3, 8]), np.array([60, 40, 9, 8])
+    for end in intervals.area_of_ranks(area, positives, negatives):
+        size = (positives + negatives) / 2 - 1
+        spread = end * (1 - end) * (1 + size * ((1 - end) / (2 - end) + end / (1 + end))) / (positives * negatives)
+        assert (area - end) ** 2 == pytest.approx(Z**2 * spread, abs=1e-8)

@@ -459,6 +459,7 @@ NORMALIZE = {"normalize": True}
         ("contains", "It is Paris.", "Paris", 0.0),
         (MetricSpec("contains", "contains", NORMALIZE), "Paris", "It is PARIS.", 1.0),
         ("rouge_l", "the cat sat", "the big cat", 2 / 3),  # the cat: 2 of 3 words on either side
+        ("rouge_l", "the cats", "the cat", 0.5),  # words as they are, not their stems
         ("rouge_l", "the cat sat on the mat", "the cat", 0.5),  # recall 2/6, precision 2/2
         ("chrf", "cat", "cat", 1.0),
         ("chrf", "cat", "xyz", 0.0),
@@ -632,6 +633,19 @@ def test_probabilities_of_the_classes_serve_the_log_loss_of_a_model_that_scores_
     assert overall(outcome, "log_loss").value == pytest.approx(np.log(2))
 
 
+@pytest.mark.parametrize("target", [[0, 1, 1, 1], [1, 1, 1, 1]])
+def test_the_probability_of_the_positive_class_is_enough_for_the_log_loss(target):
+    outcome = outcome_of("binary", target, proba={"1": [0.5, 0.5, 0.5, 0.5]}, positive=1)
+    assert overall(outcome, "log_loss").value == pytest.approx(np.log(2))
+
+
+def test_a_model_may_call_the_other_class_as_it_likes_where_the_target_is_always_positive():
+    proba = {"toxic": [0.9, 0.2], "fine": [0.1, 0.8]}
+    outcome = outcome_of("binary", ["toxic", "toxic"], proba=proba, positive="toxic")
+    assert overall(outcome, "recall").value == 0.5
+    assert overall(outcome, "log_loss").value == pytest.approx(-(np.log(0.9) + np.log(0.2)) / 2)
+
+
 @pytest.mark.parametrize("parameters", [{"bins": 5}, {"k": 2}])
 def test_a_parameter_that_does_nothing_for_a_metric_is_refused(parameters):
     with pytest.raises(MetricError, match="does nothing for accuracy"):
@@ -660,6 +674,21 @@ def test_a_metric_that_does_not_exist_or_fit_the_task_is_refused(metric, task, m
     with pytest.raises(MetricError) as caught:
         find_metric(MetricSpec(metric, metric), task, {})
     assert str(caught.value).startswith(message)
+
+
+def test_lower_is_better_for_errors_and_costs_only():
+    lower = {metric.name for metric in BUILT_IN if metric.better == "lower"}
+    errors = {"fpr", "fnr", "log_loss", "brier", "ece", "wer", "cer"}
+    assert lower == errors | (set(REGRESSION) & {metric.name for metric in BUILT_IN} - {"r2"}) | {
+        "length",
+        "latency",
+        "cost",
+    }
+
+
+def test_a_metric_of_a_plugin_is_found_by_its_name():
+    of_plugin = next(metric for metric in BUILT_IN if metric.name == "mae")
+    assert find_metric(MetricSpec("theirs", "theirs"), "regression", {"theirs": of_plugin}).metric is of_plugin
 
 
 def test_the_suite_may_turn_the_direction_of_a_metric():
@@ -729,6 +758,9 @@ def own(function: Callable[[pd.DataFrame], Any]) -> MetricSpec:
 
 def test_a_metric_of_ones_own_sees_the_rows_of_the_slice_only():
     outcome = outcome_of(None, [0] * 6, **ANY)
+    outcome_of_rows = own(lambda frame: sum(frame.index) + 0.5)  # numbered from zero, as a whole data set would be
+    assert overall(outcome, outcome_of_rows).value == 15.5
+    assert estimates_of(outcome, [LAST_TWO], [outcome_of_rows])["own"][0].value == 1.5
     (number,) = estimates_of(outcome, [FIRST_FOUR, LAST_TWO], [own(lambda frame: frame["cost"].max())]).values()
     assert [(estimate.value, estimate.n) for estimate in number] == [(4, 4), (9, 2)]
     (per_row,) = estimates_of(outcome, [FIRST_FOUR, LAST_TWO], [own(lambda frame: frame["latency"] * 2)]).values()
@@ -742,7 +774,10 @@ def test_a_metric_of_ones_own_is_undefined_where_it_returns_no_finite_number(not
     metric = own(lambda frame: 1.0 if len(frame) > 2 else nothing)
     (estimates,) = estimates_of(outcome, [FIRST_FOUR, LAST_TWO, np.zeros(6, dtype=bool)], [metric]).values()
     assert [estimate.value for estimate in estimates] == [1.0, None, None]
-    assert estimates[1].reason == "metric 'own' is undefined on the slice"
+    assert [estimate.reason for estimate in estimates[1:]] == [
+        "metric 'own' is undefined on the slice",
+        "the slice has no instance",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -754,12 +789,28 @@ def test_a_metric_of_ones_own_is_undefined_where_it_returns_no_finite_number(not
         ({"value": 1}, "metric 'own' returned"),
         (["a", "b", "c", "d", "e", "f"], "metric 'own' returned"),
     ],
+    ids=["too few", "a table", "a text", "a mapping", "texts"],
 )
 def test_a_metric_of_ones_own_that_returns_something_else_is_an_error(returned, message):
     outcome = outcome_of(None, [0] * 6, **ANY)
     (result,) = results_of(outcome, [FIRST_FOUR], [own(lambda _frame: returned)]).values()
     assert isinstance(result, MetricError)
     assert message in str(result)
+
+
+def test_a_metric_of_ones_own_that_returns_several_numbers_for_some_slices_is_an_error():
+    outcome = outcome_of(None, [0] * 6, **ANY)
+    mode = own(lambda frame: frame["cost"].mode().squeeze())  # one number, or a Series where several tie
+    (result,) = results_of(outcome, [LAST_TWO], [mode]).values()
+    assert isinstance(result, MetricError)
+
+
+def test_a_metric_of_ones_own_may_say_in_its_own_words_what_is_wrong():
+    def needs_a_column(_frame):
+        raise MetricError("cost per row needs a column `price`")
+
+    with pytest.raises(MetricError, match=r"^cost per row needs a column `price`$"):
+        overall(outcome_of(None, [0] * 6, **ANY), own(needs_a_column))
 
 
 def test_a_metric_of_ones_own_that_raises_is_an_error_that_names_it():
