@@ -9,7 +9,7 @@ import numpy as np
 from pytest_behave.records import Outcome
 from pytest_behave.records.pairs import PairedValues, Pairs
 
-MOST_IDS = 1_000  # of a metric of real values, where every row may differ a little
+MOST_IDS = 50  # a side, of a metric of real values, where every row may differ a little
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
-from pytest_behave.compare.power import pairs_for_error, pairs_to_decide
+from pytest_behave.compare.power import MOST_SEARCHED, can_decide, pairs_for_error, pairs_to_decide
 from pytest_behave.compare.regression import judge_change
 from pytest_behave.compare.verdicts import FAILS, judge, judge_gap, with_known_failure, worst
 from pytest_behave.errors import BehaveError
@@ -76,7 +77,7 @@ class Judged:
             return ()
         return self.comparisons.flips(dict.fromkeys((item.slice, item.name) for item in self.items))
 
-    @property
+    @cached_property
     def tests(self) -> int:
         """The number of regression bounds, which share one error rate."""
         return sum(_tolerance(item) is not None for item in self.items)
@@ -200,11 +201,13 @@ class Judged:
         """Return how many instances would decide at what was observed, were the bound the only one to be broken."""
         change, spec = found.change, self.prepared.suite.comparison
         alpha, margin = spec.alpha / max(self.tests, 1), max(change.tolerance or 0.0, 0.0)
+        beyond = found.worse * float(change.change or 0.0) - margin
+        if beyond <= 0 and can_decide(change.n, margin, spec.alpha, spec.mcnemar):  # then nobody is told
+            return MOST_SEARCHED
         if change.broken is not None and change.fixed is not None and change.test.startswith(("mcnemar", "tango")):
             return pairs_to_decide(
                 change.broken, change.fixed, change.n, margin=margin, alpha=alpha, mcnemar=spec.mcnemar
             )
-        beyond = found.worse * float(change.change or 0.0) - margin
         return pairs_for_error(found.paired.high - found.paired.low, beyond, change.n, alpha)
 
     def _unless_accepted(self, key: Key, verdict: Verdict, found: Compared, tolerance: Tolerance) -> Verdict:

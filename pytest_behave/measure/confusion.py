@@ -14,6 +14,8 @@ FEW = 10  # right and wrong rows: with fewer, closed forms hold too rarely
 def _square(counts: np.ndarray) -> np.ndarray:
     """Add empty rows for classes that only the model says."""
     missing = counts.shape[-1] - counts.shape[-2]
+    if not missing:
+        return counts
     return np.pad(counts, [(0, 0)] * (counts.ndim - 2) + [(0, missing), (0, 0)])
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pytest_behave.compare.multiplicity import FLIPS, adjusted, flip_units
-from pytest_behave.compare.paired import Margin, Settings, compare_pairs, tail
+from pytest_behave.compare.paired import Margin, Settings, compare_pairs, tail, unskewed
 from pytest_behave.compare.proportions import loss_p, mcnemar_exact, mcnemar_mid_p, tango_interval, tango_z
 from pytest_behave.compare.tails import t_quantile
 from pytest_behave.records.pairs import Influences, PairedInfluences, PairedRows, PairedStates, PairedValues
@@ -595,3 +595,33 @@ def test_models_that_are_equally_good_seldom_seem_worse(form, n, clustered):
 
 def test_the_interval_of_a_change_is_as_wide_as_students():
     assert float(t_quantile(9)) == pytest.approx(stats.t.ppf(0.975, 9), rel=1e-12)
+
+
+# --- skewed differences -------------------------------------------------------------------------------------------
+
+
+@STEADY
+@given(
+    observed=st.floats(-5, 9),
+    n=st.integers(2, 500),
+    skewness=st.floats(-8, 8).filter(lambda value: abs(value) > 0.01),
+)
+def test_skewness_only_ever_makes_a_loss_less_sure(observed, n, skewness):
+    found = unskewed(observed, n, skewness)
+    assert found <= observed
+    if skewness > 0 or observed <= 0:
+        assert found == observed
+
+
+def test_a_model_that_loses_a_little_often_and_wins_much_seldom_is_no_regression_by_its_small_slices():
+    random = np.random.default_rng(20270104)
+    alarms = 0
+    for _ in range(100):
+        rare = random.random(2_000) < 0.03
+        loss = np.where(rare, -3.0, 0.09 / 0.97) + random.normal(0, 0.05, 2_000)  # nothing on average
+        slices = [np.sort(random.choice(2_000, 60, replace=False)) for _ in range(20)]
+        pairs = PairedValues(np.zeros(2_000), loss, binary=False)
+        found = compare_pairs(pairs, slices, [Margin()] * 20, 1, Settings(np.arange(2_000)))
+        _, p = adjusted([item.p for item in found], [item.flippable for item in found])
+        alarms += bool((p <= 0.05).any())
+    assert alarms <= 5 + 3 * np.sqrt(100 * 0.05 * 0.95)
