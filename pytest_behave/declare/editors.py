@@ -166,6 +166,9 @@ def case_or_include(schema: Any) -> None:
     }
 
 
+ANNOTATIONS = {"description", "examples"}
+
+
 def referring_alone(schema: Any, definitions: JsonDict) -> Any:
     """Return the schema with a copy of the definition for each reference that has keys beside it.
 
@@ -176,6 +179,8 @@ def referring_alone(schema: Any, definitions: JsonDict) -> Any:
     if not isinstance(schema, dict):
         return schema
     parts = {key: referring_alone(part, definitions) for key, part in schema.items()}
+    if set(parts) - ANNOTATIONS == {"allOf"} and len(parts) > 1 and set(parts["allOf"][0]) == {"$ref"}:
+        parts |= parts.pop("allOf")[0]  # so older releases of pydantic write it
     if "$ref" not in parts or len(parts) == 1:
         return parts
     return {**referring_alone(definitions[parts.pop("$ref").rpartition("/")[2]], definitions), **parts}

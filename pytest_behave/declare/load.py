@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 INHERITED = ("description", "owner", "python", "task", "metadata", "slices", "metrics", "expect", "comparison")
 SHOWN = 60
+COMPARED = ("greater_than", "less_than", "greater_than_equal", "less_than_equal")
 KnownMetrics = Callable[[str | None], frozenset[str]]
 
 
@@ -208,7 +209,8 @@ def _sentence(document: Document, details: ErrorDetails, loc: Loc, keys_by_part:
     if kind == "missing":
         return f"{document.value_place(loc[:-1])}: missing key {str(loc[-1])!r}"
     place = document.value_place(loc)
-    value = repr(details["input"])[:SHOWN]
+    given = _at(document.data, loc) if kind in COMPARED else details["input"]  # older pydantic tells 2 as 2.0
+    value = repr(given)[:SHOWN]
     wanted = {
         "string_type": "a text",
         "float_type": "a number",
@@ -222,8 +224,8 @@ def _sentence(document: Document, details: ErrorDetails, loc: Loc, keys_by_part:
         "literal_error": str(context.get("expected", "")),
         "greater_than_equal": f"at least {context.get('ge')}",
         "less_than_equal": f"at most {context.get('le')}",
-        "greater_than": f"above {context.get('gt')}",
-        "less_than": f"below {context.get('lt')}",
+        "greater_than": f"above {context.get('gt', 0):g}",
+        "less_than": f"below {context.get('lt', 0):g}",
         "string_too_short": "a name",
         "amount": "a number of at least 0, or a percentage such as 2%",
         "too_short": f"a list of at least {context.get('min_length')}",
