@@ -117,14 +117,13 @@ def _plain(value: Any) -> Any:
 def read_predictions(data: bytes | None, name: str) -> StoredPredictions | str:
     """Return the predictions in a file's content, or a clause that says why there are none; raises nothing."""
     if data is None:
-        return f"there is no {name}"
+        return f"there is no {name}; take it from where it was, or accept the baseline again"
     if is_lfs_pointer(data):
         return f"{name} is a git LFS pointer: run `git lfs pull`, or set `lfs: true` in the checkout step"
     try:
         return _stored(data, name)
-    except Exception as error:  # noqa: BLE001 - whatever pyarrow makes of a damaged file
-        cause = " ".join(f"{type(error).__name__}: {error}".split())[:120]
-        return f"{name} is cut off or damaged ({cause})"
+    except Exception:  # noqa: BLE001 - whatever pyarrow makes of a damaged file
+        return f"{name} is cut off or damaged; take it from where it was, or accept the baseline again"
 
 
 def _stored(data: bytes, name: str) -> StoredPredictions | str:

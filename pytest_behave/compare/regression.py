@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_behave.compare.power import MOST_SEARCHED
-from pytest_behave.compare.verdicts import ROUNDING, enough, figure
+from pytest_behave.compare.verdicts import ROUNDING, figure
 from pytest_behave.records import Change, Decide, Tolerance, Verdict
 
 
@@ -70,4 +70,4 @@ def _p(change: Change) -> str:
 
 
 def _would(needed: int) -> str:
-    return f"; at this disagreement {enough(needed)}" if needed < MOST_SEARCHED else ""
+    return f"; {needed:,} that differ as much would decide" if needed < MOST_SEARCHED else ""

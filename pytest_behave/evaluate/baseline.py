@@ -51,12 +51,15 @@ class Against:
         return self.use.common / everything if everything else 0.0
 
 
-def against_model(prepared: Prepared, table: Table, model: ModelSpec, predictor: Predictor) -> Against:
-    """Return another model as the baseline, run over the same rows."""
+def against_model(
+    prepared: Prepared, table: Table, model: ModelSpec, predictor: Predictor, ref: str | None = None
+) -> Against:
+    """Return another model as the baseline, run over the same rows; a commit ``ref`` has no part in that."""
     predictions = predictor.predict("rows", table.frame, table.ids.tolist())
     outcome = outcome_of(prepared, table, model, predictions, {})
     use = _use(prepared, "model", model.name, len(table))
-    return Against(use, outcome, np.ones(len(table), dtype=bool), columns=_named(table))
+    notes = (f"--behave-against={ref} is not used: the suite compares with the model {model.name}",) if ref else ()
+    return Against(use, outcome, np.ones(len(table), dtype=bool), notes=notes, columns=_named(table))
 
 
 def against_stored(prepared: Prepared, table: Table, ref: str | None) -> Against | None:
@@ -97,12 +100,13 @@ def _aligned(prepared: Prepared, table: Table, found: StoredPredictions, against
     rows = pd.Index(found.ids).get_indexer(pd.Index(table.ids.tolist()))
     known = rows >= 0
     notes = []
-    lost = [name for name in found.columns if name not in table.frame.columns]
-    covered = [name for name in found.columns if name in table.frame.columns]
-    content = table.hashes(covered)
+    outputs = output_columns_of(prepared)
+    lost = [name for name in found.columns if name not in table.frame.columns or name in outputs]
+    content = table.hashes(name for name in found.columns if name not in lost)
     if lost:
+        why = "now holds a model's output" if lost[0] in table.frame.columns else "is gone"
         notes.append(
-            f"column {lost[0]!r} of the baseline's dataset is gone, so changed rows cannot be told; "
+            f"column {lost[0]!r} of the baseline's dataset {why}, so rows with other content cannot be told; "
             "accept the baseline again"
         )
     same_content = np.ones(len(table), dtype=bool) if lost else content == found.content[rows]
@@ -142,11 +146,15 @@ def _named(table: Table) -> dict[str, pd.Series]:
 
 def content_columns(prepared: Prepared, table: Table) -> list[str]:
     """Return the columns that an instance consists of: not its id, not its target, not what a model said of it."""
+    left_out = {*table.spec.id, table.spec.target, *output_columns_of(prepared)}
+    return sorted(str(name) for name in table.frame.columns if name not in left_out)
+
+
+def output_columns_of(prepared: Prepared) -> set[str]:
+    """Return the columns of the dataset that hold what a model of the suite said."""
     suite = prepared.suite
     models = [*suite.models, *([suite.baseline] if suite.baseline else [])]
-    outputs = {spec.location for spec in models if spec.kind == "column"}
-    left_out = {*table.spec.id, table.spec.target, *outputs}
-    return sorted(str(name) for name in table.frame.columns if name not in left_out)
+    return {spec.location for spec in models if spec.kind == "column"}
 
 
 def target_hashes(table: Table) -> np.ndarray:

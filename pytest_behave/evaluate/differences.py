@@ -83,8 +83,10 @@ def _without_baseline(behaviors: Iterable[Behavior]) -> tuple[Behavior, ...]:
 
 def _compared(before: SuiteRun, after: SuiteRun) -> SuiteRun:
     olds = {_key(behavior): behavior for behavior in (*before.behaviors, *before.observed)}
-    behaviors = tuple(_against(olds.get(_key(behavior)), behavior) for behavior in after.behaviors)
-    observed = tuple(_against(olds.get(_key(behavior)), behavior) for behavior in after.observed)
+    # the second run's own comparison is with the first where that is the model it was compared with
+    is_own = after.baseline is not None and before.model_fingerprint in (after.baseline.name, "")
+    behaviors = tuple(_against(olds.get(_key(behavior)), behavior, is_own=is_own) for behavior in after.behaviors)
+    observed = tuple(_against(olds.get(_key(behavior)), behavior, is_own=is_own) for behavior in after.observed)
     is_kept = any(behavior.baseline is not None and behavior.baseline.paired for behavior in (*behaviors, *observed))
     return replace(
         after,
@@ -100,12 +102,12 @@ def _key(behavior: Behavior) -> Key:
     return behavior.slice, behavior.metric
 
 
-def _against(before: Behavior | None, after: Behavior) -> Behavior:
+def _against(before: Behavior | None, after: Behavior, *, is_own: bool) -> Behavior:
     """Return a behavior compared with what it was; its own comparison stays if it is paired and with that value."""
     if before is None:
         return _with_change(after, None)
     own = after.baseline
-    if own is not None and own.paired and _is_same(own.value, before.value):
+    if is_own and own is not None and own.paired and _is_same(own.value, before.value):
         return after
     return _with_change(after, _unpaired(before, after))
 

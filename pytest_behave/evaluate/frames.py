@@ -105,6 +105,7 @@ class MetricValue(float):
 
     def regression(self) -> Regression:
         """Return how much worse than the baseline it is; raises BaselineError if there is none to compare with."""
+        __tracebackhide__ = True
         return self._view.regression(self._slice, self.metric)
 
     def explain(self) -> list[str]:

@@ -16,6 +16,8 @@ from pytest_behave.evaluate.measured import Measured, Predictor, Share, alone
 from pytest_behave.evaluate.prepare import Prepared
 from pytest_behave.records import Behavior, ModelSpec, SuiteRun, Verdict
 
+MOST_NAMED = 5
+
 
 def run_suite(  # noqa: PLR0913 - what a run may be told
     prepared: Prepared,
@@ -89,9 +91,8 @@ def find_baseline(
     if table is None:
         return None
     if prepared.baseline is not None:
-        return against_model(
-            prepared, table, prepared.baseline, Predictor(prepared, prepared.baseline, share, terminal)
-        )
+        predictor = Predictor(prepared, prepared.baseline, share, terminal)
+        return against_model(prepared, table, prepared.baseline, predictor, ref)
     return against_stored(prepared, table, ref)
 
 
@@ -107,9 +108,12 @@ def _orphan_notes(judged: Judged, behaviors: Sequence[Behavior]) -> list[str]:
     orphans = judged.orphans(behaviors)
     if not orphans:
         return []
-    name, metric = orphans[0]
-    said = f"the baseline has {len(orphans)} entr{'ies' if len(orphans) > 1 else 'y'} that the suite no longer declares ({name} {metric}, ...)"
-    return [f"{said}: remove them with --behave-baseline=prune"]
+    names = ", ".join(f"{name} {metric}" for name, metric in orphans[:MOST_NAMED])
+    more = f" and {len(orphans) - MOST_NAMED} more" if len(orphans) > MOST_NAMED else ""
+    if judged.comparisons is not None and judged.comparisons.against.use.kind == "commit":
+        return [f"no longer checked in this change: {names}{more}"]
+    said = f"the baseline has {len(orphans)} entr{'ies' if len(orphans) > 1 else 'y'} that the suite no longer declares"
+    return [f"{said} ({names}{more}): remove them with --behave-baseline=prune"]
 
 
 def pick_model(prepared: Prepared, name: str | None) -> ModelSpec:

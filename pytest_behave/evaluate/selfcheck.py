@@ -90,6 +90,8 @@ def selfcheck(
     """
     prepared = prepare_file(path)
     against = find_baseline(prepared, None if prepared.table is None else prepared.table.fork())
+    if against is not None and against.outcome is None:
+        raise BehaveError(f"{path}: a self-check needs the baseline's predictions: {against.reason}")
     if prepared.table is None or against is None or against.outcome is None:
         raise BehaveError(
             f"{path}: a self-check compares with a baseline and its predictions, and there are none: accept them with "
@@ -203,7 +205,7 @@ def selfcheck_lines(check: SelfCheck) -> list[str]:
         f"    false alarms {share:.1%} (95% [{low:.1%}, {high:.1%}])",
         f"    a gate on any loss beyond the tolerance would fail {check.naive / check.runs:.0%} of them",
     ]
-    lines += [f"    {name} {metric}: {count} times" for (name, metric), count in check.flagged]
+    lines += [f"    {name} {metric}: {count} of {check.runs}" for (name, metric), count in check.flagged]
     if check.cries_wolf:
         lines.append(
             "  this is more than alpha: if rows of one source are not independent, declare `dataset: {cluster: column}`"

@@ -15,10 +15,16 @@ MOST_REASONS = 5
 
 
 def values(behavior: Behavior) -> str:
-    """Return the value before and after: ``0.974 → 0.822``; without a baseline, the value alone."""
-    if behavior.baseline is None:
+    """Return the value before and after: ``0.974 → 0.822``; without a baseline, the value alone.
+
+    Both are of the instances that were compared, so that the change is their difference.
+    """
+    change = behavior.baseline
+    if change is None:
         return figure(behavior.value)
-    return f"{figure(behavior.baseline.value)}{ARROW}{figure(behavior.value)}"
+    is_known = change.paired and change.value is not None and change.change is not None
+    after = float(change.value or 0.0) + float(change.change or 0.0) if is_known else behavior.value
+    return f"{figure(change.value)}{ARROW}{figure(after)}"
 
 
 def change_and_interval(change: Change | None) -> str:

@@ -288,7 +288,7 @@ def test_prune_removes_what_is_no_longer_declared_and_nothing_else(accepted, opt
     before = files(accepted, "baselines")
     write_answers(accepted, [13])
     accepted.write("loans.behave.yaml", SUITE.replace("by: region", "by: region, where: region != 'south'"))
-    note = "the baseline has 1 entry that the suite no longer declares (region=south accuracy, ...)"
+    note = "the baseline has 1 entry that the suite no longer declares (region=south accuracy)"
     assert note in " ".join(accepted.run("--behave-report=md:o.md").stdout.str().split())
     result = accepted.run("--behave-baseline=prune", *options)
     result.stdout.fnmatch_lines(
@@ -476,12 +476,12 @@ def of_a_newer_release(data):
 UNUSABLE = {
     "missing": (None, "there is no loans.parquet"),
     "LFS pointer": (lambda _: POINTER.encode(), "loans.parquet is a git LFS pointer: run `git lfs pull`"),
-    "cut off": (lambda old: old[:-200], "loans.parquet is cut off or damaged ("),
+    "cut off": (lambda old: old[:-200], "loans.parquet is cut off or damaged;"),
     "newer format": (
         of_a_newer_release,
         "loans.parquet has the unknown format 'pytest-behave/predictions-2'",
     ),
-    "empty": (lambda _: b"", "loans.parquet is cut off or damaged ("),
+    "empty": (lambda _: b"", "loans.parquet is cut off or damaged;"),
 }
 
 

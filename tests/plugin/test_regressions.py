@@ -158,7 +158,8 @@ def test_a_slice_too_small_to_decide_says_how_many_rows_would(accepted):
     accepted.run("--behave-baseline=prune")
     found = accepted.behaviors()["few", "accuracy"]
     assert found["verdict"] == "undecided"
-    assert found["reason"].startswith("3 instances cannot decide max_regression 0; at this disagreement ")
+    assert found["reason"].startswith("3 instances cannot decide max_regression 0; ")
+    assert found["reason"].endswith(" that differ as much would decide")
 
 
 # -- flips
@@ -280,10 +281,28 @@ def test_rows_whose_content_or_target_changed_are_left_out_and_counted(accepted,
 def test_without_a_column_of_the_baseline_s_dataset_changed_rows_cannot_be_told(accepted):
     write_rows(accepted, header="id,region,repaid", row="a{n:03},{region},{repaid}")
     (suite,) = accepted.record()["suites"]
-    assert suite["notes"] == [
-        "column 'age' of the baseline's dataset is gone, so changed rows cannot be told; accept the baseline again"
-    ]
+    gone = "column 'age' of the baseline's dataset is gone, so rows with other content cannot be told"
+    assert suite["notes"] == [f"{gone}; accept the baseline again"]
     assert suite["baseline"]["common"] == ROWS
+
+
+def test_answers_in_a_column_that_was_content_when_the_baseline_was_accepted_are_compared(project):
+    """Else just the rows whose answers changed would be left out, and a loss would hold."""
+    rows = [(number, number % 2) for number in range(200)]
+
+    def write(wrong):
+        lines = [f"{number},{target},{target},{1 - target if number < wrong else target}" for number, target in rows]
+        project.write("d.csv", "id,y,v1,v2\n" + "\n".join(lines) + "\n")
+
+    suite = "dataset: {{path: d.csv, id: id, target: y}}\nmodel: {{column: {}}}\nmetrics: [accuracy]\n"
+    suite += "expect: {{overall: {{accuracy: {{max_regression: 0}}}}}}\n"
+    write(0)
+    project.write("s.behave.yaml", suite.format("v1"))
+    project.run("--behave-baseline=new")
+    write(60)
+    project.write("s.behave.yaml", suite.format("v2"))
+    found = project.behaviors()["overall", "accuracy"]
+    assert (found["verdict"], found["baseline"]["broken"]) == ("regressed", 60)
 
 
 @pytest.mark.parametrize(("kept", "verdict"), [(70, "regressed"), (50, "undecided")])

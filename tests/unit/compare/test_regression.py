@@ -82,7 +82,7 @@ def test_verdicts_on_a_change(change, options, expected):
         (
             with_(p_adjusted=0.3, tolerance=0.02),
             {"needed": 1_200},
-            (f"{LOSS} 0.02, within noise (p 0.001, 0.3 among all bounds); at this disagreement 1,200 would"),
+            (f"{LOSS} 0.02, within noise (p 0.001, 0.3 among all bounds); 1,200 that differ as much would decide"),
         ),
         (
             with_(broken=None, fixed=None, paired=False),
@@ -100,7 +100,7 @@ def test_verdicts_on_a_change(change, options, expected):
         (
             LOST,
             {"decidable": False, "needed": 4},
-            "500 instances cannot decide max_regression 0; at this disagreement 4 would",
+            "500 instances cannot decide max_regression 0; 4 that differ as much would decide",
         ),
         (LOST, {"decidable": False}, "500 instances cannot decide max_regression 0"),
         (LOST, {"coverage": 0.333}, "only 33% of the instances can be compared with the baseline"),
