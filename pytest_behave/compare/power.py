@@ -14,7 +14,7 @@ from pytest_behave.compare.tails import Z
 
 MOST_SEARCHED = 10_000_000
 CAUGHT = 0.9
-Z_CAUGHT = 1.2815515655446004  # quantile of the normal distribution at CAUGHT
+Z_CAUGHT = NormalDist().inv_cdf(CAUGHT)
 Test = Literal["mid-p", "exact"]
 
 

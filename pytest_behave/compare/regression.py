@@ -6,6 +6,8 @@ from pytest_behave.compare.power import MOST_SEARCHED
 from pytest_behave.compare.verdicts import ROUNDING, figure
 from pytest_behave.records import Change, Decide, Tolerance, Verdict
 
+LEAST_COVERAGE = 0.5  # of the instances must be comparable for anything to be decided
+
 
 def judge_change(  # noqa: C901, PLR0913 - a change, and all that its verdict hangs on
     change: Change,
@@ -27,7 +29,7 @@ def judge_change(  # noqa: C901, PLR0913 - a change, and all that its verdict ha
     """
     if change.value is None or change.change is None:
         return Verdict("undecided", change.reason)
-    if coverage < 0.5:  # noqa: PLR2004 - half of the rows
+    if coverage < LEAST_COVERAGE:
         return Verdict("undecided", f"only {coverage:.0%} of the instances can be compared with the baseline")
     allowed = change.tolerance or 0.0
     if not differs and allowed >= 0:

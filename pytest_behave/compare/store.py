@@ -26,6 +26,7 @@ Entries: TypeAlias = Mapping[Key, BaselineEntry]
 Changed: TypeAlias = tuple[StoredBaseline, tuple[Accepted, ...]]
 
 FORMAT = "pytest-behave/baseline-1"
+KEPT_DIGITS = 1e-5  # relative: two values nearer than that are one in a file that keeps six digits
 ACCEPT = "pytest --behave --behave-baseline=accept"
 REMOVED = "no longer in the baseline"
 UNFIT = re.compile('[<>:"/\\\\|?*%\x00-\x1f\x7f-\x9f\ud800-\udfff]')  # in file names; % because it marks the others

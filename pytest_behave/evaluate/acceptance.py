@@ -75,11 +75,12 @@ def acceptance(  # noqa: PLR0913 - a run, its suite and what was asked for
     known = (old.entries if old else ()) if declared is None else declared
     complete = set(known) <= {_key(item) for item in able}
     whole = predictions is not None and complete and (mode == "accept" or old is None)
-    same = old is not None and (old.model, old.dataset) == (run.model_fingerprint, run.dataset_fingerprint)
     first = mode == "new" and old is not None
-    measured = {_key(item): _entry(item, reason, paired=whole or same, first=first) for item in able}
+    measured = {_key(item): _entry(item, reason, paired=whole or _is_unchanged(item), first=first) for item in able}
     better: dict[Key, Better] = {
-        _key(item): item.better for item in run.behaviors if BEST in str(item.bounds.get("max_regression", ""))
+        _key(item): item.better
+        for item in run.behaviors
+        if any(BEST in str(item.bounds.get(name, "")) for name in ("max_regression", "max_gap_regression"))
     }
     act = store.accept if mode == "accept" else store.add_missing
     new, changed = act(old, measured, suite=run.suite, better=better)
@@ -99,6 +100,12 @@ def _key(behavior: Behavior) -> Key:
 
 def _differs(path: Path, data: bytes) -> bool:
     return WorkingTree().read(path) != data
+
+
+def _is_unchanged(item: Behavior) -> bool:
+    """Tell whether the stored predictions give the same value, so that they can stand behind it."""
+    change = item.baseline
+    return change is not None and change.paired and change.change == 0 and change.n == item.n
 
 
 def _entry(item: Behavior, reason: str, *, paired: bool, first: bool) -> BaselineEntry:

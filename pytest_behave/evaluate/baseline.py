@@ -23,7 +23,7 @@ from pytest_behave.records import (
     StoredPredictions,
 )
 
-ENOUGH, HALF = 0.9, 0.5  # of all rows that either has, both must have so many unchanged
+ENOUGH = 0.9  # of all rows that either has, both should have so many unchanged
 
 
 @dataclass(frozen=True)

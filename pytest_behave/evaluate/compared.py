@@ -11,9 +11,11 @@ import numpy as np
 from pytest_behave.compare.multiplicity import adjusted, flip_units
 from pytest_behave.compare.paired import Margin, Paired, Settings, compare_pairs
 from pytest_behave.compare.power import can_decide
+from pytest_behave.compare.regression import LEAST_COVERAGE
+from pytest_behave.compare.store import KEPT_DIGITS
 from pytest_behave.compare.unpaired import compare_values
 from pytest_behave.errors import BehaveError
-from pytest_behave.evaluate.baseline import HALF, Against
+from pytest_behave.evaluate.baseline import Against
 from pytest_behave.evaluate.flips import RowLosses, row_losses
 from pytest_behave.evaluate.measured import Estimates, Measured
 from pytest_behave.evaluate.prepare import Item
@@ -22,9 +24,7 @@ from pytest_behave.measure.paired import paired
 from pytest_behave.measure.registry import Chosen
 from pytest_behave.predict.progress import progress_bar
 from pytest_behave.records import BaselineEntry, Change, Estimate, Instance, Key, Slice, Tolerance
-from pytest_behave.records.pairs import PairedRows, Pairs
-
-SAME = 1e-5  # of a value that is kept with six digits
+from pytest_behave.records.pairs import PairedInfluences, PairedRows, Pairs
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,10 @@ class Comparisons:
         clusters = measured.clusters
         units = flip_units(measured.outcome.size, clusters)
         self.settings = Settings(units, clusters, self.suite.comparison.mcnemar)
-        self.tolerances = {
-            (item.slice, item.metric): item.bounds.max_regression
-            for item in items
-            if item.kind == "behavior" and item.bounds.max_regression is not None
-        }
+        self.tolerances = {(item.slice, item.name): item.tolerance for item in items if item.tolerance is not None}
         self.declared = {(item.slice, item.metric) for item in items}
         self.found: dict[Key, Compared] = {}
+        self.contradicted: list[Key] = []  # what the stored predictions say otherwise than the stored value
         for item in measured.prepared.chosen if only is None else (only,):
             self._compare_metric(item)
 
@@ -102,21 +99,29 @@ class Comparisons:
         wanted = [name for name in self.slices if (name, metric) in self.estimates]
         if isinstance(pairs, PairedRows) or self.swaps is not None:
             wanted = [name for name in wanted if (name, metric) in self.tolerances]
-        reasons = {name: self._unpaired_reason(name, metric, pairs) for name in wanted}
+        reasons = {name: self._unpaired_reason((name, metric), pairs) for name in wanted}
         together = [name for name in wanted if reasons[name] == ""]
         if pairs is not None and together:
             rows = [self.rows(self.slices[name]) for name in together]
             margins = [self._margin((name, metric), worse) for name in together]
             losses = self._losses(pairs, worse)
             for name, where, result in zip(together, rows, self._paired(pairs, rows, margins, worse), strict=True):
-                entry = self._entry((name, metric))
-                if entry is not None and self._contradicts(entry, result, name, where):
-                    reasons[name] = "the stored predictions do not give the stored value; accept the baseline again"
-                    continue
+                if self._contradicts((name, metric), result, where):
+                    self.contradicted.append((name, metric))
                 self._add((name, metric), result, worse, where, losses)
         for name in wanted:
             if reasons[name]:
-                self._compare_unpaired((name, metric), worse, reasons[name])
+                self._compare_unpaired((name, metric), worse, reasons[name], self.estimates.get((name, metric)))
+
+    def compare_gap(self, key: Key, sides: tuple[PairedInfluences, np.ndarray] | None, estimate: Estimate) -> None:
+        """Compare a gap, of which more is always worse, on the rows that have a part in it."""
+        reason = self._unpaired_reason(key, None if sides is None else sides[0])
+        if sides is None or reason:
+            self._compare_unpaired(key, 1, reason, estimate)
+            return
+        pairs, rows = sides
+        (result,) = compare_pairs(pairs, [rows], [self._margin(key, 1)], 1, self.settings)
+        self._add(key, result, 1, rows, None)
 
     def _paired(self, pairs: Pairs, rows: list[np.ndarray], margins: list[Margin], worse: int) -> list[Paired]:
         if not isinstance(pairs, PairedRows):
@@ -137,21 +142,22 @@ class Comparisons:
         """Tell whether there is a baseline for a behavior: the model compared with, or a stored value."""
         return self.against.stored is None or self._entry(key) is not None
 
-    def _unpaired_reason(self, name: str, metric: str, pairs: Pairs | None) -> str:
+    def _unpaired_reason(self, key: Key, pairs: Pairs | None) -> str:
         if self.against.outcome is None:
             return self.against.reason
-        entry = self._entry((name, metric))
+        entry = self._entry(key)
         if entry is not None and not entry.paired:
             return "this value was accepted alone, without its predictions"
         return "" if pairs is not None else "the metric cannot be measured on the stored predictions"
 
-    def _contradicts(self, entry: BaselineEntry, result: Paired, name: str, rows: np.ndarray) -> bool:
+    def _contradicts(self, key: Key, result: Paired, rows: np.ndarray) -> bool:
         """Tell whether stored value and predictions disagree, where they must not: on the same rows."""
+        entry, slice_ = self._entry(key), self.slices[key[0]]
         deferred = {spec.name for spec in self.measured.prepared.deferred}
-        slice_ = self.slices[name]
-        if entry.value is None or {name, slice_.family} & deferred or len(rows) != entry.size:
+        if entry is None or entry.value is None or {slice_.name, slice_.family} & deferred:
             return False
-        return bool(len(rows) == slice_.mask.sum() and not _same(entry.value, result.baseline, SAME))
+        same_rows = len(rows) == entry.size == slice_.mask.sum()
+        return bool(same_rows and not _same(entry.value, result.baseline, KEPT_DIGITS))
 
     def _margin(self, key: Key, worse: int) -> Margin:
         tolerance = self.tolerances.get(key) or Tolerance(0.0)
@@ -189,8 +195,8 @@ class Comparisons:
             )
         self.found[key] = Compared(change, result, worse, broken, fixed)
 
-    def _compare_unpaired(self, key: Key, worse: int, reason: str) -> None:
-        entry, estimate = self._entry(key), self.estimates.get(key)
+    def _compare_unpaired(self, key: Key, worse: int, reason: str, estimate: Estimate | BehaveError | None) -> None:
+        entry = self._entry(key)
         if entry is None or not isinstance(estimate, Estimate):
             return
         if entry.value is not None and estimate.value is not None and _same(entry.value, estimate.value):
@@ -213,10 +219,6 @@ class Comparisons:
         self.found[key] = Compared(change, result, worse, nowhere, nowhere)
 
     # -- all bounds together
-
-    def add(self, key: Key, compared: Compared) -> None:
-        """Add a comparison made elsewhere: of a gap."""
-        self.found[key] = compared
 
     def adjust(self, keys: Sequence[Key]) -> None:
         """Give the bounds of the suite their p-values, adjusted for all of them together."""
@@ -250,7 +252,7 @@ class Comparisons:
         """Tell whether any outcome on so many instances could be a regression."""
         compared, slice_ = self.found[key], self.slices.get(key[0])
         small = slice_ is not None and int(slice_.mask.sum()) < slice_.min_size
-        if small or np.isnan(compared.paired.baseline) or self.coverage(key) < HALF:
+        if small or np.isnan(compared.paired.baseline) or self.coverage(key) < LEAST_COVERAGE:
             return False
         alpha = self.suite.comparison.alpha
         return can_decide(self.independent(key), max(compared.paired.margin, 0.0), alpha, self.suite.comparison.mcnemar)
@@ -296,7 +298,7 @@ class Comparisons:
 
 def _same(stored: float, value: float, more: float = 0.0) -> bool:
     """Tell whether a value is the stored one, but for the digits that were not kept."""
-    return abs(stored - value) <= SAME * abs(stored) + more
+    return abs(stored - value) <= KEPT_DIGITS * abs(stored) + more
 
 
 def _finite(value: float) -> float | None:

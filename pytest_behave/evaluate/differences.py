@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_behave.compare.paired import Margin
-from pytest_behave.compare.store import Commit, WorkingTree, baseline_paths, read_baseline
+from pytest_behave.compare.store import KEPT_DIGITS, Commit, WorkingTree, baseline_paths, read_baseline
 from pytest_behave.compare.unpaired import compare_values
 from pytest_behave.errors import BehaveError
 from pytest_behave.measure.intervals import wilson
@@ -28,7 +28,6 @@ from pytest_behave.report.lines import FAILING, printable
 from pytest_behave.report.reading import read_record
 
 UNPAIRED = "two run records hold no common instances' outputs"
-SAME = 1e-5  # relative; baseline files keep six digits
 MOST_NAMES = 10
 GIT = "git:"
 ALPHA = 0.05
@@ -130,7 +129,7 @@ def _unpaired(before: Behavior, after: Behavior) -> Change:
 def _is_same(one: float | None, other: float | None) -> bool:
     if one is None or other is None:
         return one is other
-    return math.isclose(one, other, rel_tol=SAME, abs_tol=1e-12)
+    return math.isclose(one, other, rel_tol=KEPT_DIGITS, abs_tol=1e-12)
 
 
 def _use(before: SuiteRun, after: SuiteRun) -> BaselineUse:

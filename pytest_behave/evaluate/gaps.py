@@ -7,17 +7,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pytest_behave.compare.influence import error_of, of_pairs
-from pytest_behave.compare.paired import Margin, Paired, tail
 from pytest_behave.compare.tails import t_quantile
 from pytest_behave.compare.verdicts import gap_between
 from pytest_behave.errors import BehaveError
-from pytest_behave.evaluate.compared import Compared, Comparisons
+from pytest_behave.evaluate.compared import Comparisons
 from pytest_behave.evaluate.measured import Estimates, Measured
 from pytest_behave.evaluate.prepare import Item
 from pytest_behave.measure.paired import paired
 from pytest_behave.measure.registry import Chosen
-from pytest_behave.records import Better, Change, Estimate, Slice
-from pytest_behave.records.pairs import PairedRows, Pairs
+from pytest_behave.records import Better, Estimate, Slice
+from pytest_behave.records.pairs import Influences, PairedInfluences, PairedRows, Pairs
 
 Between = tuple[str, str]
 
@@ -98,10 +97,11 @@ def _candidate_rows(pairs: Pairs, mask: np.ndarray) -> np.ndarray:
     return result
 
 
-def compared_gap(comparisons: Comparisons, gap: Gap, item: Item, chosen: Chosen) -> Compared | None:
-    """Return the change of a gap, None if it cannot be compared instance by instance.
+def paired_gap(comparisons: Comparisons, gap: Gap, chosen: Chosen) -> tuple[PairedInfluences, np.ndarray] | None:
+    """Return the gaps of both models in a form that can be compared, and the rows that have a part in them.
 
-    Each model's gap is its own widest. The error of their difference adds up from each row's part in all four values.
+    None if single instances have none.
+    Each model's gap is its own widest. What a row adds to its error adds up from the row's part in both values.
     """
     pairs = comparisons.pairs(chosen)
     if pairs is None or isinstance(pairs, PairedRows) or gap.between is None:
@@ -109,10 +109,11 @@ def compared_gap(comparisons: Comparisons, gap: Gap, item: Item, chosen: Chosen)
     slices = {slice_.name: slice_ for slice_ in (*gap.members, *([gap.reference] if gap.reference else []))}
     rows = {name: comparisons.rows(slice_) for name, slice_ in slices.items()}
     found = {name: of_pairs(pairs).on(where) for name, where in rows.items() if len(where)}
+    reference = None if gap.reference is None else gap.reference.name
     sides = []
     for side in ("baseline", "candidate"):
         values = {name: float(getattr(item, side)) for name, item in found.items()}
-        widest = _widest(values, gap.reference.name if gap.reference else None, chosen.better)
+        widest = _widest(values, reference, chosen.better)
         if widest is None:
             return None
         influence = np.zeros(comparisons.measured.outcome.size)
@@ -120,31 +121,10 @@ def compared_gap(comparisons: Comparisons, gap: Gap, item: Item, chosen: Chosen)
             influence[rows[name]] += sign * getattr(found[name], f"{side}_rows")
         sides.append((abs(values[widest[0]] - values[widest[1]]), influence))
     (before, before_rows), (after, after_rows) = sides
-    everything = np.unique(np.concatenate(list(rows.values())))
-    clusters = comparisons.settings.clusters
-    error, freedom = error_of(
-        (after_rows - before_rows)[everything], None if clusters is None else clusters[everything], len(everything) - 1
+    pairs = PairedInfluences(
+        lambda where: Influences(before, after, before_rows[where], after_rows[where], len(where) - 1), "delta"
     )
-    if freedom < 1:
-        return None
-    tolerance = item.bounds.max_gap_regression
-    margin = Margin(tolerance.by, tolerance.relative).of(before) if tolerance else 0.0
-    half = float(t_quantile(freedom)) * error
-    change = after - before
-    p = tail(change - margin, error, freedom, margin, len(everything))
-    differs = bool((after_rows != before_rows).any() or change)
-    result = Paired(before, after, change - half, change + half, len(everything), margin, p, "delta", differs)
-    record = Change(
-        value=before,
-        change=change,
-        low=change - half,
-        high=change + half,
-        n=len(everything),
-        test="delta",
-        tolerance=margin if tolerance else None,
-    )
-    nowhere = np.zeros(0, dtype=np.int64)
-    return Compared(record, result, 1, nowhere, nowhere)
+    return pairs, np.unique(np.concatenate(list(rows.values())))
 
 
 def _widest(values: dict[str, float], reference: str | None, better: Better) -> Between | None:

@@ -11,13 +11,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
+from pytest_behave.compare.paired import Margin
 from pytest_behave.compare.power import MOST_SEARCHED, can_decide, pairs_for_error, pairs_to_decide
 from pytest_behave.compare.regression import judge_change
+from pytest_behave.compare.store import KEPT_DIGITS
 from pytest_behave.compare.verdicts import FAILS, judge, judge_gap, with_known_failure, worst
 from pytest_behave.errors import BehaveError
 from pytest_behave.evaluate.baseline import Against
 from pytest_behave.evaluate.compared import Compared, Comparisons
-from pytest_behave.evaluate.gaps import Gap, compared_gap, measured_gap
+from pytest_behave.evaluate.gaps import Gap, measured_gap, paired_gap
 from pytest_behave.evaluate.measured import MOST_INSTANCES, Measured
 from pytest_behave.evaluate.prepare import Item
 from pytest_behave.evaluate.swaps import Swaps
@@ -52,7 +54,7 @@ class Judged:
 
     def changes(self) -> list[tuple[Item, Verdict]]:
         """Return the verdict on each bound that regards the baseline, and on no other."""
-        large = [item for item in self.items if _tolerance(item) is not None and self._is_large(item)]
+        large = [item for item in self.items if item.tolerance is not None and self._is_large(item)]
         return [(item, verdict) for item in large for verdict in self._judge_change(item)]
 
     def _is_large(self, item: Item) -> bool:
@@ -80,7 +82,7 @@ class Judged:
     @cached_property
     def tests(self) -> int:
         """The number of regression bounds, which share one error rate."""
-        return sum(_tolerance(item) is not None for item in self.items)
+        return sum(item.tolerance is not None for item in self.items)
 
     # -- what there is to judge
 
@@ -128,10 +130,9 @@ class Judged:
         for item in self.items:
             gap = self.gaps.get((item.slice, item.name))
             if isinstance(gap, Gap):
-                found = compared_gap(comparisons, gap, item, self.chosen[item.metric])
-                if found is not None:
-                    comparisons.add((item.slice, item.name), found)
-        comparisons.adjust([(item.slice, item.name) for item in self.items if _tolerance(item) is not None])
+                pairs = paired_gap(comparisons, gap, self.chosen[item.metric])
+                comparisons.compare_gap((item.slice, item.name), pairs, gap.estimate)
+        comparisons.adjust([(item.slice, item.name) for item in self.items if item.tolerance is not None])
         return comparisons
 
     # -- one item
@@ -170,7 +171,7 @@ class Judged:
         return self._with_change(behavior), verdict
 
     def _judge_change(self, item: Item) -> list[Verdict]:
-        tolerance, key = _tolerance(item), (item.slice, item.name)
+        tolerance, key = item.tolerance, (item.slice, item.name)
         if tolerance is None:
             return []
         if self.comparisons is None:
@@ -220,12 +221,12 @@ class Judged:
         now = self._value(key)
         if before is None or after is None or after == before or after.value is None or now is None:
             return verdict
-        allowed = (tolerance.by * abs(after.value) if tolerance.relative else tolerance.by) + ROUNDED * abs(after.value)
+        allowed = Margin(tolerance.by, tolerance.relative).of(after.value) + KEPT_DIGITS * abs(after.value)
         if found.worse * (now - after.value) > allowed:
             return verdict
         why = f": {after.reason}" if after.reason else ""
         said = f"accepted in this change, {before.value:.4g} → {after.value:.4g}{why}"
-        self.comparisons.add(key, replace(found, change=replace(found.change, accepted=said)))
+        self.comparisons.found[key] = replace(found, change=replace(found.change, accepted=said))
         return Verdict("holds", said)
 
     def _value(self, key: Key) -> float | None:
@@ -266,16 +267,9 @@ class Judged:
         return [] if stored is None else sorted(key for key in stored.entries if key not in declared)
 
 
-ROUNDED = 1e-5  # a stored value has six digits
-
-
 def _explained_first(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """Order verdicts so that among the same ones, one with a reason decides: that a loss was accepted, for example."""
     return sorted(verdicts, key=lambda verdict: not verdict.reason)
-
-
-def _tolerance(item: Item) -> Tolerance | None:
-    return item.bounds.max_gap_regression if item.kind == "gap" else item.bounds.max_regression
 
 
 def _no_baseline(suite: Path, said: str) -> str:

@@ -21,7 +21,7 @@ from pytest_behave.evaluate.prepare import Prepared
 from pytest_behave.measure.kernel import Masks
 from pytest_behave.measure.outcome import make_outcome, own_labels
 from pytest_behave.measure.registry import Chosen, measure, worst_rows
-from pytest_behave.predict.normalize import check_complete, encodable
+from pytest_behave.predict.normalize import check_complete, encodable, joined
 from pytest_behave.predict.progress import progress_bar
 from pytest_behave.predict.sources import open_source
 from pytest_behave.records import Column, DatasetSpec, Estimate, Instance, ModelSpec, Name, Outcome, Predictions, Slice
@@ -56,7 +56,11 @@ class Predictor:
 
         def compute() -> Predictions:
             with progress_bar(self._terminal, len(frame), f"{self._suite}: {self.name}") as progress:
-                return encodable(self._source.predict(frame, ids, progress))
+                batches = []
+                for batch in self._source.batches(frame, ids):
+                    batches.append(batch)
+                    progress(len(batch.rows))
+            return encodable(joined(batches))
 
         return self._share(f"{what}-{self.name}", compute)
 

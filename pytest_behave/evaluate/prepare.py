@@ -32,6 +32,7 @@ from pytest_behave.records import (
     SliceSpec,
     Suite,
     Task,
+    Tolerance,
 )
 
 
@@ -48,6 +49,11 @@ class Item:
     def name(self) -> str:
         """The metric as reports and node ids call it."""
         return f"{self.metric} gap" if self.kind == "gap" else self.metric
+
+    @property
+    def tolerance(self) -> Tolerance | None:
+        """How much worse than the baseline it may get."""
+        return self.bounds.max_gap_regression if self.kind == "gap" else self.bounds.max_regression
 
 
 @dataclass(frozen=True)

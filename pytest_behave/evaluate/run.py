@@ -14,7 +14,7 @@ from pytest_behave.evaluate.golden import result_of, run_cases, tag_behaviors, t
 from pytest_behave.evaluate.judged import Judged, behavior_of
 from pytest_behave.evaluate.measured import Measured, Predictor, Share, alone
 from pytest_behave.evaluate.prepare import Prepared
-from pytest_behave.records import Behavior, ModelSpec, SuiteRun, Verdict
+from pytest_behave.records import Behavior, Key, ModelSpec, SuiteRun, Verdict
 
 MOST_NAMED = 5
 
@@ -69,6 +69,7 @@ def run_suite(  # noqa: PLR0913 - what a run may be told
             *measured.notes(),
             *_self_notes(prepared, chosen),
             *(against.notes if against else ()),
+            *_contradiction_notes(judged),
             *_orphan_notes(judged, behaviors),
         ),
         baseline=None if against is None else replace(against.use, tests=judged.tests),
@@ -104,16 +105,27 @@ def _self_notes(prepared: Prepared, model: ModelSpec) -> list[str]:
     ]
 
 
+def _contradiction_notes(judged: Judged) -> list[str]:
+    found = [] if judged.comparisons is None else judged.comparisons.contradicted
+    if not found:
+        return []
+    said = f"the baseline's predictions do not give its value of {_named(found)}: compared with what they give"
+    return [f"{said}; accept the baseline again"]
+
+
+def _named(keys: Sequence[Key]) -> str:
+    names = ", ".join(f"{name} {metric}" for name, metric in keys[:MOST_NAMED])
+    return names + (f" and {len(keys) - MOST_NAMED} more" if len(keys) > MOST_NAMED else "")
+
+
 def _orphan_notes(judged: Judged, behaviors: Sequence[Behavior]) -> list[str]:
     orphans = judged.orphans(behaviors)
     if not orphans:
         return []
-    names = ", ".join(f"{name} {metric}" for name, metric in orphans[:MOST_NAMED])
-    more = f" and {len(orphans) - MOST_NAMED} more" if len(orphans) > MOST_NAMED else ""
     if judged.comparisons is not None and judged.comparisons.against.use.kind == "commit":
-        return [f"no longer checked in this change: {names}{more}"]
+        return [f"no longer checked in this change: {_named(orphans)}"]
     said = f"the baseline has {len(orphans)} entr{'ies' if len(orphans) > 1 else 'y'} that the suite no longer declares"
-    return [f"{said} ({names}{more}): remove them with --behave-baseline=prune"]
+    return [f"{said} ({_named(orphans)}): remove them with --behave-baseline=prune"]
 
 
 def pick_model(prepared: Prepared, name: str | None) -> ModelSpec:

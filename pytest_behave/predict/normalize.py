@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,13 @@ from pytest_behave.errors import ModelError
 from pytest_behave.records import Predictions
 
 PROBA = "proba:"
+
+
+class Batch(NamedTuple):
+    """What a model said of some rows, by their numbers."""
+
+    rows: np.ndarray
+    predictions: Predictions
 
 
 def predictions_of(returned: Any, ids: Sequence[str], where: str) -> Predictions:
@@ -58,9 +65,11 @@ def _of_frame(frame: pd.DataFrame, ids: Sequence[str], where: str) -> Prediction
     )
 
 
-def joined(parts: Sequence[Predictions]) -> Predictions:
-    """Return the predictions of consecutive batches as one."""
-    if len(parts) == 1:
+def joined(batches: Sequence[Batch]) -> Predictions:
+    """Return the predictions of batches as one, in the order of the rows."""
+    parts = [batch.predictions for batch in batches]
+    order = np.argsort(np.concatenate([batch.rows for batch in batches]))
+    if len(parts) == 1 and (order == np.arange(len(order))).all():
         return parts[0]
     first = parts[0]
     series = [part.prediction for part in parts if part.prediction is not None]
@@ -68,12 +77,16 @@ def joined(parts: Sequence[Predictions]) -> Predictions:
     embeddings = [part.embedding for part in parts if part.embedding is not None]
     if any(set(part.extra) != set(first.extra) or set(part.proba) != set(first.proba) for part in parts):
         raise ModelError("the model returned other columns for some batches than for others")
+
+    def in_order(of_batches: Sequence[pd.Series]) -> pd.Series:
+        return pd.concat(of_batches, ignore_index=True).iloc[order].reset_index(drop=True)
+
     return Predictions(
-        prediction=pd.concat(series, ignore_index=True) if series else None,
-        score=np.concatenate(scores) if scores else None,
-        proba={name: np.concatenate([part.proba[name] for part in parts]) for name in first.proba},
-        embedding=np.vstack(embeddings) if embeddings else None,
-        extra={name: pd.concat([part.extra[name] for part in parts], ignore_index=True) for name in first.extra},
+        prediction=in_order(series) if series else None,
+        score=np.concatenate(scores)[order] if scores else None,
+        proba={name: np.concatenate([part.proba[name] for part in parts])[order] for name in first.proba},
+        embedding=np.vstack(embeddings)[order] if embeddings else None,
+        extra={name: in_order([part.extra[name] for part in parts]) for name in first.extra},
     )
 
 

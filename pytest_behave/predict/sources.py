@@ -1,13 +1,13 @@
 """Where outputs come from: a callable, a fitted estimator, a file of predictions, a column of the dataset.
 
-Each source is one small class with ``fingerprint`` and ``predict(frame, ids)``; ``open_source`` picks it.
+Each source is one small class with ``fingerprint`` and ``batches(frame, ids)``; ``open_source`` picks it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,10 +15,8 @@ import numpy as np
 import pandas as pd
 
 from pytest_behave.errors import BehaveError, MissingExtraError, ModelError, did_you_mean
-from pytest_behave.predict.normalize import joined, predictions_of, score_of
+from pytest_behave.predict.normalize import Batch, predictions_of, score_of
 from pytest_behave.records import ModelSpec, Predictions
-
-Progress = Callable[[int], Any]
 
 
 class Source(Protocol):
@@ -26,8 +24,8 @@ class Source(Protocol):
 
     fingerprint: str
 
-    def predict(self, frame: pd.DataFrame, ids: Sequence[str], progress: Progress) -> Predictions:
-        """Return the outputs, in the order of the rows; ``progress`` is told how many rows are done."""
+    def batches(self, frame: pd.DataFrame, ids: Sequence[str]) -> Iterator[Batch]:
+        """Yield the outputs of some rows as soon as they are known, in whatever order."""
 
 
 class Tools(Protocol):
@@ -76,18 +74,16 @@ class CallableModel:
         self.features = spec.features or _fitted_features(function)
         self.fingerprint = _callable_fingerprint(spec, function)
 
-    def predict(self, frame: pd.DataFrame, ids: Sequence[str], progress: Progress) -> Predictions:
+    def batches(self, frame: pd.DataFrame, ids: Sequence[str]) -> Iterator[Batch]:
         """Call the model once per batch; a failure names the batch and its first instance."""
         size = self.spec.batch_size
         starts = range(0, len(frame), size)
-        parts = []
         for number, start in enumerate(starts, start=1):
             batch = frame.iloc[start : start + size].reset_index(drop=True)
             batch_ids = ids[start : start + size]
             where = f"model {self.spec.name!r}, batch {number} of {len(starts)},"
-            parts.append(predictions_of(self._call(batch, batch_ids, where), batch_ids, where))
-            progress(len(batch))
-        return joined(parts)
+            rows = np.arange(start, start + len(batch))
+            yield Batch(rows, predictions_of(self._call(batch, batch_ids, where), batch_ids, where))
 
     def _call(self, batch: pd.DataFrame, ids: Sequence[str], where: str) -> Any:
         if self.features:
@@ -116,8 +112,8 @@ class PredictionsFile:
         self.tools = tools
         self.fingerprint = tools.file_fingerprint(Path(spec.location))
 
-    def predict(self, frame: pd.DataFrame, ids: Sequence[str], progress: Progress) -> Predictions:  # noqa: ARG002
-        """Return the file's rows for ``ids``; raises ModelError naming ids that are missing or doubled."""
+    def batches(self, frame: pd.DataFrame, ids: Sequence[str]) -> Iterator[Batch]:  # noqa: ARG002
+        """Yield the file's rows for ``ids``; raises ModelError naming ids that are missing or doubled."""
         table = self.tools.read_table(Path(self.spec.location))
         for name in (self.spec.prediction, self.spec.score):
             if name is not None and name not in table.columns:
@@ -133,8 +129,7 @@ class PredictionsFile:
         if len(absent):
             examples = ", ".join(ids[int(row)] for row in absent[:3])
             raise ModelError(f"{self.spec.location} lacks {len(absent):,} of {len(ids):,} ids (for example {examples})")
-        progress(len(ids))
-        return _of_columns(self.spec, table.iloc[rows].reset_index(drop=True), ids)
+        yield Batch(np.arange(len(ids)), _of_columns(self.spec, table.iloc[rows].reset_index(drop=True), ids))
 
 
 class DatasetColumn:
@@ -146,14 +141,13 @@ class DatasetColumn:
         kind = "score" if spec.score else "prediction"
         self.fingerprint = _text_fingerprint(f"column {spec.location} as {kind} at {spec.threshold}")
 
-    def predict(self, frame: pd.DataFrame, ids: Sequence[str], progress: Progress) -> Predictions:
-        """Return the column of the rows at hand; for golden cases, of their own input."""
+    def batches(self, frame: pd.DataFrame, ids: Sequence[str]) -> Iterator[Batch]:
+        """Yield the column of the rows at hand; for golden cases, of their own input."""
         name = self.spec.location
         series = frame[name] if name in frame.columns else self.tools.column(name)
         if len(series) != len(frame):
             raise ModelError(f"the golden cases have no {name!r} in their input, and model {self.spec.name!r} reads it")
-        progress(len(ids))
-        return _of_columns(self.spec, pd.DataFrame({name: series.to_numpy()}), ids)
+        yield Batch(np.arange(len(ids)), _of_columns(self.spec, pd.DataFrame({name: series.to_numpy()}), ids))
 
 
 def _of_columns(spec: ModelSpec, table: pd.DataFrame, ids: Sequence[str]) -> Predictions:
