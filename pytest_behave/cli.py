@@ -124,8 +124,9 @@ def _diff(parsed: argparse.Namespace) -> int:
 
 
 def _selfcheck(parsed: argparse.Namespace) -> int:
-    from pytest_behave.evaluate.selfcheck import selfcheck, selfcheck_lines
+    from pytest_behave.evaluate.selfcheck import selfcheck
     from pytest_behave.predict.progress import progress_bar
+    from pytest_behave.report.selfcheck import selfcheck_lines
 
     found = OK
     for path in parsed.suites:

@@ -95,8 +95,3 @@ def pairs_for_loss(loss: float, disagreement: float, margin: float, critical: fl
     spread = math.sqrt(max(disagreement + loss - loss**2, 0.0))
     null = math.sqrt(max(disagreement + loss - margin**2, 0.0))
     return math.ceil(((critical * null + Z_CAUGHT * spread) / (loss - margin)) ** 2)
-
-
-def rounded(value: float) -> float:
-    """Return a figure with two significant digits, as advice is given."""
-    return float(f"{value:.2g}") if np.isfinite(value) else value

@@ -20,10 +20,10 @@ def prepare_file(path: Path, extensions: Extensions | None = None) -> Prepared:
     return prepare(load_suite(path, known_metric_names(extensions, path.parent)), extensions)
 
 
-def evaluate_suite(suite: str | Path | Suite, *, model: str | None = None) -> SuiteRun:
+def evaluate_suite(suite: str | Path | Suite, *, model: str | None = None, against: str | None = None) -> SuiteRun:
     """Run a suite outside pytest, in a notebook for example, and return everything that was measured and judged.
 
-    Raises SuiteError if the declaration or its data cannot be used as they are.
+    ``model`` picks one of several, ``against`` a git commit whose baseline is compared with. Raises SuiteError if the declaration or its data cannot be used as they are.
     """
     prepared = prepare(suite, Extensions()) if isinstance(suite, Suite) else prepare_file(Path(suite))
-    return run_suite(prepared, model=model, terminal=sys.stderr)
+    return run_suite(prepared, model=model, ref=against, terminal=sys.stderr)

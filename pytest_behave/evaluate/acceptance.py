@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pytest_behave.compare import store
 from pytest_behave.compare.store import WorkingTree, baseline_paths, baseline_text, read_baseline, write_atomically
 from pytest_behave.records import Accepted, BaselineEntry, Behavior, Better, Key, StoredBaseline, SuiteRun
-from pytest_behave.report.lines import figure, printable
+from pytest_behave.report.lines import moved, printable
 from pytest_behave.report.record import run_from_json
 
 BEST = "from best"
@@ -146,7 +146,5 @@ def _lines(
     lines = [f"{suite}: {len(values)} value{'s' * (len(values) != 1)} of the baseline change{'s' * (len(values) == 1)}"]
     for item in values:
         verdict = verdicts.get((item.slice, item.metric), "no longer declared")
-        before = "nothing" if item.before is None else figure(item.before)
-        after = "nothing" if item.after is None else figure(item.after)
-        lines.append(printable(f"{item.slice} {item.metric}: {before} → {after}, {verdict}"))
+        lines.append(printable(f"{item.slice} {item.metric}: {moved(item.before, item.after)}, {verdict}"))
     return [lines[0], *(f"  {line}" for line in lines[1:])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from pytest_behave.data.table import Table
 from pytest_behave.evaluate.measured import Measured, Predictor, outcome_of
 from pytest_behave.evaluate.prepare import Prepared
 from pytest_behave.records import (
+    Accepted,
     BaselineUse,
     ModelSpec,
     Outcome,
@@ -62,13 +63,23 @@ def against_model(
     return Against(use, outcome, np.ones(len(table), dtype=bool), notes=notes, columns=_named(table))
 
 
+def _losses_first(prepared: Prepared, changed: Sequence[Accepted]) -> tuple[Accepted, ...]:
+    better = {chosen.spec.name: chosen.better for chosen in prepared.chosen}  # of gaps, which are not in it, lower is
+
+    def loss(item: Accepted) -> float:
+        change = 0.0 if item.before is None or item.after is None else item.after - item.before
+        return -change if better.get(item.metric) == "higher" else change
+
+    return tuple(sorted(changed, key=lambda item: -loss(item)))
+
+
 def against_stored(prepared: Prepared, table: Table, ref: str | None) -> Against | None:
     """Return the stored baseline, None if there is none; raises BaselineError if it cannot be read."""
     place = WorkingTree() if ref is None else Commit(ref)
     values, outputs = baseline_paths(prepared.suite.path, prepared.suite.name)
     stored = read_baseline(place, values, prepared.suite.name)
     accepted = None if ref is None else read_baseline(WorkingTree(), values, prepared.suite.name)
-    changed = () if ref is None else differences(stored, accepted)
+    changed = () if ref is None else _losses_first(prepared, differences(stored, accepted))
     if stored is None and accepted is not None:  # a first baseline, new in this change
         stored, place = accepted, WorkingTree()
     if stored is None:

@@ -98,10 +98,9 @@ def _candidate_rows(pairs: Pairs, mask: np.ndarray) -> np.ndarray:
 
 
 def paired_gap(comparisons: Comparisons, gap: Gap, chosen: Chosen) -> tuple[PairedInfluences, np.ndarray] | None:
-    """Return the gaps of both models in a form that can be compared, and the rows that have a part in them.
+    """Return the gaps of both models as pairs, and the rows that have a part in them; None if no row has one.
 
-    None if single instances have none.
-    Each model's gap is its own widest. What a row adds to its error adds up from the row's part in both values.
+    Each model's gap is its own widest. A row's part in a gap is its part in the one value less that in the other.
     """
     pairs = comparisons.pairs(chosen)
     if pairs is None or isinstance(pairs, PairedRows) or gap.between is None:

@@ -10,16 +10,17 @@ import datetime as dt
 import math
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from pytest_behave.compare.multiplicity import critical_value
-from pytest_behave.compare.power import pairs_for_loss, rounded, smallest_loss_caught, smallest_shift_caught
+from pytest_behave.compare.power import pairs_for_loss, smallest_loss_caught, smallest_shift_caught
 from pytest_behave.compare.tails import SEED, Z
 from pytest_behave.errors import BehaveError
 from pytest_behave.evaluate import prepare_file
+from pytest_behave.evaluate.compared import Comparisons
 from pytest_behave.evaluate.judged import Judged
 from pytest_behave.evaluate.measured import Measured
 from pytest_behave.evaluate.prepare import Item
@@ -28,51 +29,7 @@ from pytest_behave.evaluate.swaps import Swaps
 from pytest_behave.measure.intervals import wilson
 from pytest_behave.records import Key
 from pytest_behave.records.pairs import PairedValues
-
-MOST_ROWS = 10_000_000
-
-
-@dataclass(frozen=True)
-class Sight:
-    """What one bound sees: the smallest loss that is found nine times in ten.
-
-    ``rows`` are independent ones, so clusters where there are any. ``wanted_loss`` is about half of it, ``wanted_rows`` how many rows would see that; None where nobody can tell.
-    """
-
-    slice: str
-    metric: str
-    rows: int
-    clusters: bool
-    share: bool
-    loss: float | None
-    wanted_loss: float | None = None
-    wanted_rows: int | None = None
-
-
-@dataclass(frozen=True)
-class SelfCheck:
-    """``alarms`` of ``runs`` had any regression; ``naive`` had a loss beyond its tolerance at all."""
-
-    suite: str
-    rows: int
-    bounds: int
-    alpha: float
-    runs: int
-    alarms: int
-    naive: int
-    flagged: tuple[tuple[Key, int], ...]
-    sights: tuple[Sight, ...]
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The 95 % interval of the share of false alarms."""
-        low, high = wilson(self.alarms, self.runs)
-        return float(low), float(high)
-
-    @property
-    def cries_wolf(self) -> bool:
-        """Whether false alarms are proven to be more frequent than the suite says."""
-        return self.interval[0] > self.alpha
+from pytest_behave.records.selfcheck import SelfCheck, Sight
 
 
 def selfcheck(
@@ -99,7 +56,7 @@ def selfcheck(
         )
     measured = Measured(prepared, pick_model(prepared, model), more=against.columns)
     judged = Judged(measured, dt.date.today().isoformat(), against)  # noqa: DTZ011 - the user's own calendar
-    if not judged.tests:
+    if judged.comparisons is None or not judged.tests:
         raise BehaveError(f"{path}: there is no `max_regression` to check")
     random = np.random.default_rng(SEED)
     clusters = prepared.table.clusters(cluster)
@@ -115,6 +72,7 @@ def selfcheck(
         alarms += bool(regressed)
         naive += any(verdict.verdict in ("regressed", "suspect") for _, verdict in verdicts)
         progress(1)
+    low, high = wilson(alarms, runs)
     return SelfCheck(
         suite=prepared.suite.name,
         rows=len(prepared.table),
@@ -122,16 +80,15 @@ def selfcheck(
         alpha=prepared.suite.comparison.alpha,
         runs=runs,
         alarms=alarms,
+        interval=(float(low), float(high)),
         naive=naive,
         flagged=tuple(flagged.most_common(3)),
-        sights=tuple(_sights(judged)),
+        sights=tuple(_sights(judged, judged.comparisons)),
+        alike=not any(found.change.change for found in judged.comparisons.found.values()),
     )
 
 
-def _sights(judged: Judged) -> list[Sight]:
-    comparisons = judged.comparisons
-    if comparisons is None:
-        return []
+def _sights(judged: Judged, comparisons: Comparisons) -> list[Sight]:
     bounds = [item for item, _ in judged.changes() if (item.slice, item.name) in comparisons.found]
     found = [comparisons.found[item.slice, item.name].paired for item in bounds]
     flippable = [item.flippable for item in found if item.flippable is not None]
@@ -139,103 +96,45 @@ def _sights(judged: Judged) -> list[Sight]:
     by_flips = critical_value(flippable, alpha * len(flippable) / len(found)) if flippable else np.inf
     alone = -_normal_quantile(alpha / len(found)) if found else np.inf
     criticals = [max(by_flips, -_normal_quantile(alpha)) if item.flippable is not None else alone for item in found]
-    return [_sight(judged, item, critical) for item, critical in zip(bounds, criticals, strict=True)]
+    return [_sight(judged, comparisons, item, critical) for item, critical in zip(bounds, criticals, strict=True)]
 
 
-def _sight(judged: Judged, item: Item, critical: float) -> Sight:
-    if judged.comparisons is None:
-        raise TypeError("a bound sees nothing without a comparison")
-    compared = judged.comparisons.found[item.slice, item.name]
+def _sight(judged: Judged, comparisons: Comparisons, item: Item, critical: float) -> Sight:
+    compared = comparisons.found[item.slice, item.name]
     result, change = compared.paired, compared.change
     margin = max(result.margin, 0.0) if np.isfinite(result.margin) else 0.0
-    rows = judged.comparisons.independent((item.slice, item.name))
-    clustered = judged.comparisons.settings.clusters is not None
-    pairs = None if item.kind == "gap" else judged.comparisons.pairs(judged.chosen[item.metric])
-    share = isinstance(pairs, PairedValues) and pairs.binary
-    if (
-        change.test.startswith(("mcnemar", "tango"))
-        and change.broken is not None
-        and change.fixed is not None
-        and result.n
-    ):
+    pairs = None if item.kind == "gap" else comparisons.pairs(judged.chosen[item.metric])
+    blind = Sight(
+        item.slice,
+        item.name,
+        rows=comparisons.independent((item.slice, item.name)),
+        clusters=comparisons.settings.clusters is not None,
+        share=isinstance(pairs, PairedValues) and pairs.binary,
+    )
+    is_counted = change.test.startswith(("mcnemar", "tango")) and result.n > 0
+    if is_counted and change.broken is not None and change.fixed is not None:
         disagreement = (change.broken + change.fixed) / result.n
         loss = smallest_loss_caught(disagreement, result.n, margin, critical)
         if loss >= 1:
-            return Sight(item.slice, item.name, rows, clustered, share, None)
+            return blind
         wanted = _half(loss, margin)
-        return Sight(
-            item.slice,
-            item.name,
-            rows,
-            clustered,
-            share,
-            loss,
-            wanted,
-            pairs_for_loss(wanted, disagreement, margin, critical),
-        )
+        rows = pairs_for_loss(wanted, disagreement, margin, critical)
+        return replace(blind, loss=loss, wanted_loss=wanted, wanted_rows=rows)
     error = (result.high - result.low) / (2 * Z)
     if not np.isfinite(error) or error == 0:
-        return Sight(item.slice, item.name, rows, clustered, share, None)
+        return blind
     loss = smallest_shift_caught(error, margin, critical)
     wanted = _half(loss, margin)
-    more = ((loss - margin) / (wanted - margin)) ** 2
-    return Sight(item.slice, item.name, rows, clustered, share, loss, wanted, math.ceil(rows * more))
+    rows = math.ceil(blind.rows * ((loss - margin) / (wanted - margin)) ** 2)
+    return replace(blind, loss=loss, wanted_loss=wanted, wanted_rows=rows)
 
 
 def _half(loss: float, margin: float) -> float:
     """Return a round loss, about half way to the margin."""
-    return margin + rounded((loss - margin) / 2)
+    return margin + float(f"{(loss - margin) / 2:.2g}")
 
 
 def _normal_quantile(share: float) -> float:
     from statistics import NormalDist
 
     return NormalDist().inv_cdf(share)
-
-
-def selfcheck_lines(check: SelfCheck) -> list[str]:
-    """Return the report: how often the suite cries wolf, and a table of what each bound sees."""
-    from tabulate import tabulate
-
-    low, high = check.interval
-    share = check.alarms / check.runs
-    lines = [
-        f"{check.suite}: {check.rows:,} rows, {check.bounds} bounds on changes, alpha {check.alpha:g}",
-        f"  {check.runs} runs in which neither model was better:",
-        f"    false alarms {share:.1%} (95% [{low:.1%}, {high:.1%}])",
-        f"    a gate on any loss beyond the tolerance would fail {check.naive / check.runs:.0%} of them",
-    ]
-    lines += [f"    {name} {metric}: {count} of {check.runs}" for (name, metric), count in check.flagged]
-    if check.cries_wolf:
-        lines.append(
-            "  this is more than alpha: if rows of one source are not independent, declare `dataset: {cluster: column}`"
-        )
-    rows = [
-        [sight.slice, sight.metric, f"{sight.rows:,}{' clusters' * sight.clusters}", _loss(sight), _advice(sight)]
-        for sight in sorted(check.sights, key=lambda sight: (-(sight.loss or math.inf), sight.slice, sight.metric))
-    ]
-    headers = ("slice", "metric", "rows", "sees a loss of", "to see less")
-    table = tabulate(rows, headers=headers, tablefmt="plain", disable_numparse=True)
-    return [*lines, "", *(f"  {line}" for line in table.splitlines())]
-
-
-def _loss(sight: Sight) -> str:
-    if sight.loss is None:
-        return "nothing"
-    return f"{_round_up(100 * sight.loss):g} points" if sight.share else f"{rounded(sight.loss):g}"
-
-
-def _advice(sight: Sight) -> str:
-    if sight.wanted_loss is None or sight.wanted_rows is None or sight.wanted_rows > MOST_ROWS:
-        return ""
-    wanted = f"{rounded(100 * sight.wanted_loss):g}" if sight.share else f"{rounded(sight.wanted_loss):g}"
-    unit = "clusters" if sight.clusters else "rows"
-    return f"{_round_up(sight.wanted_rows):,.0f} {unit} would see {wanted}"
-
-
-def _round_up(value: float) -> float:
-    """Round up to two significant digits: advice must not promise too much."""
-    if value <= 0:
-        return 0.0
-    step = 10.0 ** (math.floor(math.log10(value)) - 1)
-    return float(f"{math.ceil(value / step - 1e-9) * step:.10g}")

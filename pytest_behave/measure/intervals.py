@@ -71,18 +71,6 @@ def mean_of_proportions(successes: Floats, trials: Floats) -> Interval:
     return value - below, value + above
 
 
-def t_mean(mean: Floats, variance: Floats, n: npt.ArrayLike) -> Interval:
-    """Student's interval of a mean, from the sample variance (n - 1 in the denominator)."""
-    from scipy.special import stdtrit
-
-    count = np.asarray(n, dtype=np.float64)
-    enough = count >= 2  # noqa: PLR2004 - a variance needs two values
-    with np.errstate(invalid="ignore", divide="ignore"):
-        half = stdtrit(np.where(enough, count - 1, 1), 0.5 + CONFIDENCE / 2) * np.sqrt(variance / count)
-    half = np.where(enough, half, np.nan)
-    return mean - half, mean + half
-
-
 def skewed_mean(mean: Floats, variance: Floats, n: npt.ArrayLike, reach: Floats) -> Interval:
     """Student's interval of a mean, stretched towards the side where the values reach farther.
 

@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from pytest_behave.records import Accepted, BaselineUse, Behavior, Change, Instance, SuiteRun
-from pytest_behave.report.lines import figure, guarded, interval, printable
+from pytest_behave.report.lines import ARROW, figure, guarded, interval, moved, printable
 
-ARROW = " \N{RIGHTWARDS ARROW} "
 MOST_FLIPS = 10
 MOST_REASONS = 5
 
@@ -62,11 +61,13 @@ def change_words(behavior: Behavior) -> str:
 
 def behavior_sentence(suite: str, behavior: Behavior) -> str:
     """Return one line that says what a behavior is and why it has its verdict."""
-    size = f"{behavior.size} rows" if behavior.n == behavior.size else f"{behavior.size} rows, n {behavior.n}"
+    is_part = behavior.value is not None and behavior.n != behavior.size
+    size = f"{behavior.size} rows" + f", n {behavior.n}" * is_part
     where = f"{suite}: {behavior.slice} ({size}): {behavior.metric}"
     if behavior.verdict in ("regressed", "suspect"):
         return guarded(printable(f"{where}: {behavior.verdict}: {change_words(behavior)}: {behavior.reason}"))
-    span = f", 95% {interval(behavior)}" if interval(behavior) else ""
+    is_judged = behavior.verdict not in ("error", "no-baseline")  # by its value, so that the interval matters
+    span = f", 95% {interval(behavior)}" if is_judged and interval(behavior) else ""
     return guarded(printable(f"{where}: {behavior.verdict}: {behavior.reason}{span}"))
 
 
@@ -106,8 +107,8 @@ def unpaired_notes(suite: SuiteRun) -> list[str]:
 
 def accepted_words(entry: Accepted) -> str:
     """Return an accepted entry: ``overall accuracy 0.974 → 0.822 (why)``."""
-    why = f" ({entry.reason})" if entry.reason else ""
-    return printable(f"{entry.slice} {entry.metric} {figure(entry.before)}{ARROW}{figure(entry.after)}{why}")
+    why = entry.reason or "no reason given"
+    return printable(f"{entry.slice} {entry.metric} {moved(entry.before, entry.after)} ({why})")
 
 
 def flipped(behavior: Behavior, flips: Mapping[str, Instance]) -> Sequence[Instance]:

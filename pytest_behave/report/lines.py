@@ -12,6 +12,7 @@ ORDER = ("error", "regressed", "violated", "no-baseline", "suspect", "undecided"
 FAILING = ("error", "regressed", "violated", "no-baseline")
 UNSURE = ("suspect", "undecided")  # which fail strict runs
 MOST_CHARACTERS = 70
+ARROW = " \N{RIGHTWARDS ARROW} "
 
 
 def figure(value: float | None) -> str:
@@ -23,6 +24,14 @@ def figure(value: float | None) -> str:
     if value == int(value) and abs(value) < 1e9:  # noqa: PLR2004 - counts stay counts
         return str(int(value))
     return f"{value:.4g}" if abs(value) >= 1 else f"{value:.3f}" if abs(value) >= 0.001 else f"{value:.2g}"  # noqa: PLR2004
+
+
+def moved(before: float | None, after: float | None) -> str:
+    """Return two numbers with as many digits as tell them apart: ``0.974 → 0.822``."""
+    shown = ["nothing" if value is None else figure(value) for value in (before, after)]
+    if shown[0] == shown[1] and before is not None and after is not None:
+        shown = [f"{value:.6g}" for value in (before, after)]
+    return ARROW.join(shown)
 
 
 def interval(behavior: Behavior) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pytest_behave.records import Accepted, Behavior, Instance, Run, SuiteRun
 from pytest_behave.report.changes import (
-    ARROW,
     baseline_line,
     change_and_interval,
     flip_counts,
@@ -17,7 +16,17 @@ from pytest_behave.report.changes import (
     verdict_words,
 )
 from pytest_behave.report.groups import Groups, grouped
-from pytest_behave.report.lines import bounds, clipped, count_line, failing, failing_cases, figure, interval
+from pytest_behave.report.lines import (
+    ARROW,
+    bounds,
+    clipped,
+    count_line,
+    failing,
+    failing_cases,
+    figure,
+    interval,
+    moved,
+)
 from pytest_behave.report.pieces import (
     MOST_CHARACTERS,
     cell,
@@ -153,8 +162,8 @@ def _accepted(entries: Sequence[Accepted]) -> Iterator[str]:
         row(
             cell(entry.slice),
             cell(entry.metric),
-            f"{figure(entry.before)}{ARROW}{figure(entry.after)}",
-            cell(entry.reason),
+            moved(entry.before, entry.after),
+            cell(entry.reason or "no reason given"),
         )
         for entry in entries
     ]

@@ -168,3 +168,13 @@ def test_lint_names_the_slices_that_can_never_fail(here, capsys):
     )
     assert not any(line.startswith(("overall", "region")) for line in warnings)
     assert "  baseline none yet" in lines
+
+
+def test_two_models_alike_make_the_figures_best_cases(accepted, monkeypatch, capsys):
+    monkeypatch.chdir(accepted.path)
+    said = "the two models give the same values everywhere, so the losses below are best cases"
+    main(["selfcheck", "loans.behave.yaml", "--runs", "5"])
+    assert said in capsys.readouterr().out
+    write_answers(accepted, EAST)
+    main(["selfcheck", "loans.behave.yaml", "--runs", "5"])
+    assert said not in capsys.readouterr().out

@@ -17,7 +17,6 @@ from pytest_behave.compare.power import (
     pairs_for_error,
     pairs_for_loss,
     pairs_to_decide,
-    rounded,
     smallest_loss_caught,
     smallest_shift_caught,
 )
@@ -166,10 +165,3 @@ def test_pairs_for_an_error_make_the_same_loss_significant():
 def test_no_number_of_pairs_makes_a_loss_of_what_is_none_or_has_no_interval(width, beyond):
     assert pairs_for_error(width, beyond, 100, 0.05) == MOST_SEARCHED
     assert pairs_for_error(0.2, 1e-9, 100, 0.05) == MOST_SEARCHED
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"), [(0.01234, 0.012), (1234.5, 1200.0), (0.0, 0.0), (-0.0555, -0.056), (np.inf, np.inf)]
-)
-def test_advice_has_two_digits(value, expected):
-    assert rounded(value) == expected

@@ -179,7 +179,7 @@ def test_what_else_changed_has_a_line_each():
         "  suspect: physics accuracy 0.571 → 0.500 (-0.071 [-0.25, 0.11]), 3 broken, 2 fixed",
         "  improved: emoji accuracy 0.600 → 0.800 (+0.200 [0.10, 0.30]), 0 broken, 30 fixed",
         "  accepted in this change: urls accuracy 0.910 → 0.880 (labels were wrong)",
-        "  accepted in this change: old f1 0.500 → -",
+        "  accepted in this change: old f1 0.500 → nothing (no reason given)",
     ):
         assert line in lines
 
