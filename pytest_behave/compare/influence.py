@@ -25,13 +25,12 @@ def error_of(rows: np.ndarray, clusters: np.ndarray | None, freedom: int) -> tup
     return float(np.sqrt(np.einsum("i,i", sums, sums) * scale)), count - 1
 
 
-def width_error(error: float, baseline_rows: np.ndarray, candidate_rows: np.ndarray, freedom: int) -> float:
+def width_error(error: float, both: float, freedom: int) -> float:
     """Return the standard error for an interval of a change, never below that of a few rows that may yet differ.
 
     Where few or no rows differ between two models, their differences say nothing of what the next ones would be. Two
-    more rows on which both answer independently add as much as they do to the errors of both values.
+    more rows on which both answer independently add as much as they do to ``both``, the errors' squares of both values.
     """
-    both = np.einsum("i,i", baseline_rows, baseline_rows) + np.einsum("i,i", candidate_rows, candidate_rows)
     return float(np.sqrt(error**2 + UNSEEN * both / (freedom + 1)))
 
 

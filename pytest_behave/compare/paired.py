@@ -13,8 +13,10 @@ from typing import Literal
 import numpy as np
 
 from pytest_behave.compare import influence, joint
+from pytest_behave.compare.joint import JointCounts
 from pytest_behave.compare.multiplicity import Flippable
 from pytest_behave.compare.proportions import loss_p, tango_interval, tango_z, test_name
+from pytest_behave.compare.sums import BinarySums, Means, MeanSums, Moments, Shares, Sums, sums_of
 from pytest_behave.compare.tails import SEED, t_quantile, upper_tail_t
 from pytest_behave.records.pairs import PairedInfluences, PairedRows, PairedStates, PairedValues, Pairs
 
@@ -85,12 +87,31 @@ def compare_pairs(
         return [
             _by_influence(pairs, rows, margin, worse, settings) for rows, margin in zip(slices, margins, strict=True)
         ]
-    if isinstance(pairs, PairedStates):
-        return [_by_states(pairs, rows, margin, worse) for rows, margin in zip(slices, margins, strict=True)]
-    if pairs.binary and settings.clusters is None:
-        return _binary(pairs, slices, margins, worse, settings)
-    skewness = _skewness(pairs, slices, worse, settings.clusters)
-    return [_mean(pairs, rows, margin, worse, settings, skewness) for rows, margin in zip(slices, margins, strict=True)]
+    if settings.clusters is None or isinstance(pairs, PairedStates):
+        return compare_sums(pairs, sums_of(pairs, slices, worse, settings.units), margins, worse, settings.mcnemar)
+    skewness = _notable(_skewness(pairs, slices, worse, settings.clusters))
+    return [
+        _mean_of_clusters(pairs, rows, margin, worse, settings, skewness)
+        for rows, margin in zip(slices, margins, strict=True)
+    ]
+
+
+def compare_sums(
+    pairs: PairedValues | PairedStates,
+    sums: Sums,
+    margins: Sequence[Margin],
+    worse: int,
+    mcnemar: Literal["mid-p", "exact"],
+) -> list[Paired]:
+    """Compare a metric on each slice from its sums, of independent rows; ``pairs`` say what the sums are of."""
+    if isinstance(sums, Shares):
+        return _of_binaries(sums.slices, margins, worse, mcnemar)
+    if isinstance(sums, Means):
+        skewness = _notable(sums.all_rows.skewness)
+        return [_of_means(found, margin, worse, skewness) for found, margin in zip(sums.slices, margins, strict=True)]
+    if not isinstance(pairs, PairedStates):
+        raise TypeError("counts of states need to know what they are of")
+    return [_of_counts(table, pairs, margin, worse) for table, margin in zip(sums.slices, margins, strict=True)]
 
 
 def _undefined(n: int) -> Paired:
@@ -102,31 +123,25 @@ def _oriented(low: float, high: float, worse: int) -> tuple[float, float]:
     return (low, high) if worse > 0 else (-high, -low)
 
 
-def _binary(
-    pairs: PairedValues, slices: Sequence[np.ndarray], margins: Sequence[Margin], worse: int, settings: Settings
+def _of_binaries(
+    slices: Sequence[BinarySums], margins: Sequence[Margin], worse: int, mcnemar: Literal["mid-p", "exact"]
 ) -> list[Paired]:
     """McNemar's test, Tango's score test and interval, from four counts per slice."""
-    counted = ~np.isnan(pairs.baseline)
-    before, after = pairs.baseline == 1, pairs.candidate == 1
-    codes = np.where(counted, 2 * before + after, 4)
-    loss = np.where(counted & (before != after), np.where(after, worse, -worse), 0)
-    cells = np.array([np.bincount(codes[rows], minlength=5)[:4] for rows in slices]).reshape(-1, 4)
+    cells = np.array([found.cells for found in slices]).reshape(-1, 4)
     n = cells.sum(axis=1)
     gained, lost = cells[:, 1], cells[:, 2]
     broken, fixed = (gained, lost) if worse > 0 else (lost, gained)
     with np.errstate(invalid="ignore", divide="ignore"):
         baseline, candidate = (lost + cells[:, 3]) / n, (gained + cells[:, 3]) / n
     allowed = np.array([margin.of(value) for margin, value in zip(margins, baseline.tolist(), strict=True)])
-    p = loss_p(broken, fixed, n, allowed, settings.mcnemar)
+    p = loss_p(broken, fixed, n, allowed, mcnemar)
     observed = tango_z(broken, fixed, n, allowed)
     low, high = tango_interval(broken, fixed, n)
     result = []
-    for index, rows in enumerate(slices):
+    for index, found in enumerate(slices):
         if n[index] == 0:
             result.append(_undefined(0))
             continue
-        differing = rows[loss[rows] != 0]
-        flippable = Flippable(settings.units[differing], loss[differing].astype(np.float64), float(observed[index]))
         result.append(
             Paired(
                 baseline=float(baseline[index]),
@@ -136,30 +151,47 @@ def _binary(
                 n=int(n[index]),
                 margin=float(allowed[index]),
                 p=float(p[index]),
-                test=test_name(float(allowed[index]), settings.mcnemar),
-                differs=bool(len(differing)),
-                flippable=flippable,
+                test=test_name(float(allowed[index]), mcnemar),
+                differs=bool(gained[index] + lost[index]),
+                flippable=Flippable(found.units.units, found.units.loss, float(observed[index])),
             )
         )
     return result
 
 
-def _skewness(pairs: PairedValues, slices: Sequence[np.ndarray], worse: int, clusters: np.ndarray | None) -> float:
-    """Return the skewness of the losses of all compared rows (or clusters); a slice may miss their rare ones.
+def _of_means(sums: MeanSums, margin: Margin, worse: int, skewness: float) -> Paired:
+    """Sign flips of the differences, Student's interval."""
+    n = sums.loss.n
+    if n == 0:
+        return _undefined(0)
+    before, after, loss = sums.before.mean, sums.after.mean, sums.loss.mean
+    allowed = margin.of(before)
+    error = float(np.sqrt(sums.loss.squares / n / (n - 1))) if n > 1 else np.nan
+    both = (sums.before.squares + sums.after.squares) / n**2
+    half = float(t_quantile(n - 1)) * influence.width_error(error, both, n - 1) if n > 1 else np.nan
+    low, high = _oriented(loss - half, loss + half, worse)
+    beyond = n * (loss - allowed)
+    spread = float(np.sqrt(sums.loss.squares + n * (loss - allowed) ** 2))
+    observed = unskewed(beyond / spread, n, skewness) if spread > 0 else 0.0
+    parts = sums.units.loss - allowed * sums.units.rows
+    flippable = Flippable(sums.units.units[parts != 0], parts[parts != 0], observed)
+    return Paired(before, after, low, high, n, allowed, np.nan, "sign-flip", sums.differing > 0, flippable)
 
-    0 where it is moderate, so that the sign flips stay exact.
-    """
+
+def _skewness(pairs: PairedValues, slices: Sequence[np.ndarray], worse: int, clusters: np.ndarray) -> float:
+    """Return the skewness of the losses of all compared clusters; a slice may miss their rare ones."""
     if pairs.binary:
         return 0.0
     rows = np.unique(np.concatenate([*slices, np.zeros(0, dtype=np.int64)]))
     rows = rows[~np.isnan(pairs.baseline[rows])]
     loss = worse * (pairs.candidate[rows] - pairs.baseline[rows])
-    if clusters is not None:
-        present, places = np.unique(clusters[rows], return_inverse=True)
-        loss = np.bincount(places, loss - (loss.mean() if len(loss) else 0.0), minlength=len(present))
-    if len(loss) == 0 or loss.std() == 0:
-        return 0.0
-    skewness = float(((loss - loss.mean()) ** 3).mean() / loss.std() ** 3)
+    present, places = np.unique(clusters[rows], return_inverse=True)
+    by_cluster = np.bincount(places, loss - (loss.mean() if len(loss) else 0.0), minlength=len(present))
+    return Moments.of(by_cluster).skewness
+
+
+def _notable(skewness: float) -> float:
+    """Return a skewness, 0 where it is moderate, so that the sign flips stay exact."""
     return skewness if skewness < -MODERATE else 0.0
 
 
@@ -176,46 +208,41 @@ def unskewed(observed: float, n: int, skewness: float) -> float:
     return float(min(observed, np.sqrt(n) * ((bent**3 - 1) / skewness + skewness / (6 * n))))
 
 
-def _mean(  # noqa: PLR0913, PLR0917 - a slice, and what all slices share
+def _mean_of_clusters(  # noqa: PLR0913, PLR0917 - a slice, and what all slices share
     pairs: PairedValues, rows: np.ndarray, margin: Margin, worse: int, settings: Settings, skewness: float
 ) -> Paired:
-    """Sign flips of the differences, Student's interval; both by cluster where there are clusters."""
+    """Sign flips of the differences, Student's interval, both by cluster."""
     rows = rows[~np.isnan(pairs.baseline[rows])]
     n = len(rows)
     if n == 0:
         return _undefined(0)
+    clusters = np.asarray(settings.clusters)[rows]
     before, after = float(pairs.baseline[rows].mean()), float(pairs.candidate[rows].mean())
     loss = worse * (pairs.candidate[rows] - pairs.baseline[rows])
     allowed = margin.of(before)
-    clusters = None if settings.clusters is None else settings.clusters[rows]
     error, freedom = influence.error_of((loss - loss.mean()) / n, clusters, n - 1)
-    before_rows, after_rows = (pairs.baseline[rows] - before) / n, (pairs.candidate[rows] - after) / n
-    width = influence.width_error(error, before_rows, after_rows, freedom)
-    half = float(t_quantile(freedom)) * width if freedom > 0 else np.nan
+    both = float(pairs.baseline[rows].var() + pairs.candidate[rows].var()) / n
+    half = float(t_quantile(freedom)) * influence.width_error(error, both, freedom) if freedom > 0 else np.nan
     low, high = _oriented(loss.mean() - half, loss.mean() + half, worse)
     parts = loss - allowed
-    used = parts != 0
-    units, parts = settings.units[rows][used], parts[used]
-    differs = bool((loss != 0).any())
-    sums = parts if clusters is None else np.bincount(clusters[used], parts)
+    sums = np.bincount(clusters, parts)
     spread = float(np.sqrt(np.einsum("i,i", sums, sums)))
-    independent = n if clusters is None else len(np.unique(clusters))
-    observed = unskewed(float(parts.sum()) / spread, independent, skewness) if spread > 0 else 0.0
-    flippable = Flippable(units, parts, observed)
-    return Paired(before, after, low, high, n, allowed, np.nan, "sign-flip", differs, flippable)
+    observed = unskewed(float(parts.sum()) / spread, len(np.unique(clusters)), skewness) if spread > 0 else 0.0
+    flippable = Flippable(settings.units[rows], parts, observed)
+    return Paired(before, after, low, high, n, allowed, np.nan, "sign-flip", bool((loss != 0).any()), flippable)
 
 
-def _by_states(pairs: PairedStates, rows: np.ndarray, margin: Margin, worse: int) -> Paired:
+def _of_counts(table: JointCounts, pairs: PairedStates, margin: Margin, worse: int) -> Paired:
     """Bootstrap and swaps of the joint counts: their cost does not grow with the rows."""
-    table = joint.joint_counts(pairs, rows)
     before, after = joint.values(table, pairs.value)
+    n = int(table.counts.sum())
     if np.isnan(before) or np.isnan(after):
-        return _undefined(len(rows))
+        return _undefined(n)
     allowed = margin.of(before)
     low, high, error = joint.bootstrap(table, pairs.value, pairs.groups)
     p = joint.swap_p(table, pairs.value, worse, allowed, error)
     differs = bool((table.baseline != table.candidate).any())
-    return Paired(before, after, low, high, len(rows), allowed, p, "swapped-counts", differs)
+    return Paired(before, after, low, high, n, allowed, p, "swapped-counts", differs)
 
 
 def _by_influence(pairs: PairedInfluences, rows: np.ndarray, margin: Margin, worse: int, settings: Settings) -> Paired:
@@ -228,7 +255,8 @@ def _by_influence(pairs: PairedInfluences, rows: np.ndarray, margin: Margin, wor
     error, freedom = influence.error_of(difference, clusters, found.freedom)
     freedom = min(freedom, found.freedom)
     change, allowed = found.candidate - found.baseline, margin.of(found.baseline)
-    half = float(t_quantile(freedom)) * influence.width_error(error, found.baseline_rows, found.candidate_rows, freedom)
+    both = sum(float(np.einsum("i,i", part, part)) for part in (found.baseline_rows, found.candidate_rows))
+    half = float(t_quantile(freedom)) * influence.width_error(error, both, freedom)
     test = pairs.test if clusters is None else f"{pairs.test}-clustered"
     return Paired(
         found.baseline,
