@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 from pytest_behave.declare import schema
 from pytest_behave.declare.expectations import build_expectations, build_tag_expectations
-from pytest_behave.declare.files import exists, is_file, names_beside
+from pytest_behave.declare.files import exists
 from pytest_behave.declare.golden import build_cases
+from pytest_behave.declare.models import build_baseline, build_models
 from pytest_behave.declare.predicate import parse_expression, parse_predicate
 from pytest_behave.declare.problems import REFERENCE, Problems
 from pytest_behave.declare.values import scalar_text
@@ -24,14 +23,11 @@ from pytest_behave.records import (
     Expr,
     MetadataSpec,
     MetricSpec,
-    ModelKind,
-    ModelSpec,
     SliceSpec,
     Suite,
 )
 
 RESERVED_SLICES = ("overall", "cases", "*")
-MODEL_KINDS = ("python", "predictions", "column", "estimator", "plugin")
 METADATA_KINDS = ("expression", "column", "python")
 OF_A_CLASS = re.compile(r"^(recall|precision) of (.+)$")
 
@@ -55,7 +51,7 @@ class _Builder:
 
     def suite(self) -> Suite:
         part = self.part
-        models = self._models()
+        models = build_models(part, self.folder, self.problems)
         comparison = part.comparison or schema.ComparisonPart()
         slices = tuple(self._slice(name, value) for name, value in part.slices.items())
         metrics = tuple(self._metric(index, value) for index, value in enumerate(part.metrics))
@@ -69,7 +65,7 @@ class _Builder:
             dataset=self._dataset(part.dataset) if part.dataset else None,
             task=part.task,
             models=models,
-            baseline=self._baseline(models),
+            baseline=build_baseline(part, models, self.folder, self.problems),
             comparison=ComparisonSpec(comparison.alpha, comparison.mcnemar),
             metadata=tuple(self._metadata(name, value) for name, value in part.metadata.items()),
             slices=slices,
@@ -89,24 +85,10 @@ class _Builder:
             self.problems.at_value(loc, str(error))
             return None
 
-    def _exactly_one(self, loc: Loc, part: object, names: Iterable[str]) -> str | None:
-        given = [name for name in names if getattr(part, name) is not None]
-        if len(given) != 1:
-            found = f"not {' and '.join(given)} together" if given else "but there is none"
-            self.problems.at_key(loc, f"give exactly one of {', '.join(names)}, {found}")
-            return None
-        return given[0]
-
     def _rising(self, loc: Loc, edges: list[float] | None) -> tuple[float, ...]:
         if edges and any(low >= high for low, high in itertools.pairwise(edges)):
             self.problems.at_value((*loc, "edges"), "edges must rise")
         return tuple(edges or ())
-
-    def _file(self, loc: Loc, name: str) -> str:
-        path = self.folder / name
-        if not is_file(path):
-            self.problems.at_value(loc, f"there is no file {name}{did_you_mean(path.name, names_beside(path))}")
-        return str(path)
 
     # -- parts
 
@@ -126,76 +108,6 @@ class _Builder:
             place=self.problems.document.value_place((*loc, "path")),
         )
 
-    def _models(self) -> tuple[ModelSpec, ...]:
-        if self.part.model is not None and self.part.models:
-            self.problems.at_key(("models",), "give `model` or `models`, not both")
-        if self.part.model is not None:
-            name = self.part.model if isinstance(self.part.model, str) else ""
-            return (self._model(("model",), name, self.part.model),)
-        if not self.part.models:
-            self.problems.at_key((), "missing key 'model': say where the outputs come from")
-        return tuple(self._model(("models", name), name, value) for name, value in self.part.models.items())
-
-    def _baseline(self, models: tuple[ModelSpec, ...]) -> ModelSpec | None:
-        value = self.part.baseline
-        if value is None:
-            return None
-        if value == self.part.model:
-            self.problems.at_value(("baseline",), "this is the model itself: nothing can differ from it")
-            return None
-        named = {spec.name: spec for spec in models}
-        if isinstance(value, str) and value in self.part.models:
-            return named[value]
-        if isinstance(value, str) and self.part.models and not REFERENCE.match(value):
-            self.problems.at_value(("baseline",), f"there is no model {value!r}{did_you_mean(value, named)}")
-            return None
-        spec = self._model(("baseline",), "", value)
-        return replace(spec, name="baseline") if spec.name in named else spec
-
-    def _model(self, loc: Loc, name: str, value: str | schema.ModelPart) -> ModelSpec:
-        place = self.problems.document.value_place(loc)
-        if isinstance(value, str):
-            return ModelSpec(name or value, "python", value, place=place)
-        kind = self._exactly_one(loc, value, MODEL_KINDS) or "python"
-        location = str(getattr(value, kind) or "")
-        if kind in ("predictions", "estimator") and location:
-            location = self._file((*loc, kind), location)
-        self._check_model(loc, value, kind)
-        prediction, score = value.prediction, value.score
-        if kind == "column":
-            prediction, score = (None, location) if value.as_ == "score" else (location, None)
-        return ModelSpec(
-            name=name or Path(location).name,
-            kind=cast("ModelKind", kind),
-            location=location,
-            prediction=prediction,
-            score=score,
-            threshold=0.5 if value.threshold is None else value.threshold,
-            features=tuple(value.features),
-            batch_size=value.batch_size,
-            allow_pickle=value.allow_pickle,
-            options=value.options,
-            place=place,
-        )
-
-    def _check_model(self, loc: Loc, value: schema.ModelPart, kind: str) -> None:
-        fitting = {
-            "prediction": {"predictions"},
-            "score": {"predictions"},
-            "as_": {"column"},
-            "threshold": {"predictions", "column", "python", "estimator", "plugin"},
-            "features": {"estimator"},
-            "batch_size": {"python", "estimator", "plugin"},
-            "allow_pickle": {"estimator"},
-            "options": {"plugin"},
-        }
-        for name in sorted(value.model_fields_set & set(fitting)):
-            if kind not in fitting[name]:
-                key = name.rstrip("_")
-                self.problems.at_key((*loc, key), f"{key!r} does nothing for a model given by `{kind}`: remove it")
-        if kind == "predictions" and not (value.prediction or value.score):
-            self.problems.at_key(loc, "a predictions file needs `prediction: column` or `score: column`")
-
     def _metadata(self, name: str, value: str | schema.MetadataPart) -> MetadataSpec:
         loc: Loc = ("metadata", name)
         self.problems.check_name(loc, name)
@@ -205,7 +117,7 @@ class _Builder:
         stage = value.from_ or "input"
         if stage == "output" and not any(getattr(value, kind) is not None for kind in METADATA_KINDS):
             return MetadataSpec(name, stage="output", place=place)
-        kind = self._exactly_one(loc, value, METADATA_KINDS)
+        kind = self.problems.exactly_one(loc, value, METADATA_KINDS)
         bins = [name for name in ("edges", "quantiles") if getattr(value, name) is not None]
         if kind in ("expression", "python") and bins:
             self.problems.at_key((*loc, bins[0]), f"`{bins[0]}` needs `column`")
@@ -236,7 +148,7 @@ class _Builder:
             parts = [self._slice_part((*loc, index), part) for index, part in enumerate(value)]
             return SliceSpec(name, parts=tuple(part for part in parts if part is not None), place=place)
         if value.ids is not None or value.by is None:
-            self._exactly_one(loc, value, ("where", "ids", "by") if value.ids is not None else ("where", "by"))
+            self.problems.exactly_one(loc, value, ("where", "ids", "by") if value.ids is not None else ("where", "by"))
         self._check_rule(loc, value)
         return SliceSpec(
             name=name,
@@ -277,7 +189,7 @@ class _Builder:
             name = self._check_metric(loc, value)
             return MetricSpec(name, name, place=place)
         self.problems.check_name((*loc, "name"), value.name)
-        kind = self._exactly_one(loc, value, ("metric", "python", "mean", "rate"))
+        kind = self.problems.exactly_one(loc, value, ("metric", "python", "mean", "rate"))
         if kind == "metric":
             self._check_metric((*loc, "metric"), str(value.metric))
         parameters = {

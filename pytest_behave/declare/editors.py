@@ -45,25 +45,47 @@ METRIC_NAMES: JsonDict = {
 METRIC_NAME: JsonDict = {"anyOf": [{}, METRIC_NAMES]}
 SLICES: JsonDict = {**NAMES, **_forbids("overall", "cases", "*")}
 
+RATE = r"^[1-9][0-9]{0,8} */ *(s|min|h)$"
+LARGEST_RATE = 1e9
+RATE_OR_NUMBER: JsonDict = {
+    "type": ["number", "string"],
+    "exclusiveMinimum": 0,
+    "exclusiveMaximum": LARGEST_RATE,
+    "pattern": RATE,
+}
+SECONDS: JsonDict = {"type": "number", "exclusiveMinimum": 0, "maximum": 86_400}
+CALLED = ("python", "estimator", "plugin", "url", "command")
 MODEL: JsonDict = {
     "type": ["string", "object"],
     "minProperties": 1,
     "dependencies": {
-        "python": _forbids("predictions", "column", "estimator", "plugin"),
+        "python": _forbids("predictions", "column", "estimator", "plugin", "url", "command"),
         "predictions": {
-            **_forbids("column", "estimator", "plugin", "batch_size"),
+            **_forbids("column", "estimator", "plugin", "url", "command", "batch_size"),
             **_needs_any("prediction", "score"),
         },
-        "column": _forbids("estimator", "plugin", "batch_size"),
-        "estimator": _forbids("plugin"),
+        "column": _forbids("estimator", "plugin", "url", "command", "batch_size"),
+        "estimator": _forbids("plugin", "url", "command"),
+        "url": {"required": ["protocol"], **_forbids("plugin", "command")},
+        "command": _forbids("plugin"),
         "prediction": ["predictions"],
         "score": ["predictions"],
         "as": ["column"],
-        "features": ["estimator"],
+        "features": _needs_any("estimator", "url", "command"),
         "allow_pickle": ["estimator"],
         "options": ["plugin"],
-        "threshold": _needs_any("predictions", "column", "python", "estimator", "plugin"),
-        "batch_size": _needs_any("python", "predictions", "column", "estimator", "plugin"),
+        "threshold": _needs_any("predictions", "column", *CALLED),
+        "batch_size": _needs_any("predictions", "column", *CALLED),
+        "fingerprint": _needs_any("python", "plugin", "url", "command"),
+        "timeout": _needs_any("url", "command"),
+        "prompt": _forbids("messages"),
+        **{
+            key: ["url"]
+            for key in (
+                *("protocol", "model", "messages", "temperature", "max_tokens", "seed", "request", "response"),
+                *("datatypes", "headers", "retries", "concurrency", "rate"),
+            )
+        },
     },
 }
 METADATA: JsonDict = {

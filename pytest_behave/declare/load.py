@@ -228,6 +228,8 @@ def _sentence(document: Document, details: ErrorDetails, loc: Loc, keys_by_part:
         "less_than": f"below {context.get('lt', 0):g}",
         "string_too_short": "a name",
         "amount": "a number of at least 0, or a percentage such as 2%",
+        "rate": "a number of requests per second, or a text such as 300/min",
+        "structure": "a mapping or a list that is not empty",
         "too_short": f"a list of at least {context.get('min_length')}",
         "string_pattern_mismatch": "a date such as 2027-03-01",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from pytest_behave.declare.yaml_positions import Document, Loc
 
@@ -33,6 +34,15 @@ class Problems:
             return (match[1], int(match[2]), int(match[3])) if match else (sentence, 0, 0)
 
         return sorted(dict.fromkeys([*self.document.problems, *self.sentences]), key=by_place)
+
+    def exactly_one(self, loc: Loc, part: object, names: Iterable[str]) -> str | None:
+        """Return which of some keys a part gives, adding a problem unless it is just one."""
+        given = [name for name in names if getattr(part, name) is not None]
+        if len(given) != 1:
+            found = f"not {' and '.join(given)} together" if given else "but there is none"
+            self.at_key(loc, f"give exactly one of {', '.join(names)}, {found}")
+            return None
+        return given[0]
 
     def check_name(self, loc: Loc, name: str) -> None:
         """Add a problem if a name would break node ids."""

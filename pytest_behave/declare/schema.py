@@ -1,6 +1,7 @@
 """The shape of a suite file, for checking and for editors (``schema.json`` is made from it and ``editors.py``).
 
-Only shapes are checked here; names and expressions are checked when records are built (``build.py``).
+Only shapes are checked here; names and expressions are checked when records are built (``build.py``). Models have a
+module of their own (``schema_models.py``).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
 from pytest_behave.declare import editors
+from pytest_behave.declare.schema_models import Model
 from pytest_behave.declare.values import (
     Amount,
     Distance,
@@ -56,58 +58,6 @@ class DatasetPart(Part):
         description="Column that groups rows which are not independent, such as those of one speaker. Intervals and "
         "tests then count groups, not rows.",
     )
-
-
-class ModelPart(Part):
-    """Where the outputs come from: module:callable, or a mapping with one of predictions, column, python, estimator, plugin."""
-
-    model_config = ConfigDict(json_schema_extra=editors.MODEL)
-
-    python: str | None = Field(
-        default=None, description="module:callable that takes a DataFrame and returns one output per row."
-    )
-    predictions: str | None = Field(
-        default=None,
-        description="File of outputs made elsewhere, joined to the dataset by id; `prediction` or `score` names its column.",
-    )
-    column: str | None = Field(
-        default=None, description="Column of the dataset that holds the outputs; `as` says what they are."
-    )
-    estimator: str | None = Field(
-        default=None,
-        description="A saved scikit-learn estimator: .skops, or .joblib and .pkl with `allow_pickle: true`.",
-    )
-    plugin: str | None = Field(default=None, description="Name of a model source that a pytest plugin provides.")
-    prediction: str | None = Field(
-        default=None, description="Column of the predictions file with the predicted labels, values or texts."
-    )
-    score: str | None = Field(
-        default=None, description="Column of the predictions file with scores of the positive class."
-    )
-    as_: Literal["prediction", "score"] | None = Field(
-        default=None,
-        alias="as",
-        description="What the column of the dataset holds: predictions (default), or scores of the positive class.",
-    )
-    threshold: Number | None = Field(
-        default=None, description="Scores at or above it are predicted positive. Default: 0.5.", examples=[0.5]
-    )
-    features: list[str] = Field(
-        default=[], description="Columns that the estimator gets. Default: those it was fitted on."
-    )
-    batch_size: int = Field(
-        default=1024, ge=1, description="Instances per call of the model. Default: 1024.", examples=[256]
-    )
-    allow_pickle: bool = Field(
-        default=False, description="Allow an estimator in a pickle file. Such a file can run any code: trust it first."
-    )
-    options: Mapping = Field(default={}, description="Options for the plugin's model source.")
-
-
-Model = Annotated[
-    Annotated[str, Tag("<name>")] | Annotated[ModelPart, Tag("<model>")],
-    Discriminator(lambda value: "<name>" if isinstance(value, str) else "<model>"),
-]
 
 
 class MetadataPart(Part):

@@ -221,6 +221,13 @@ class Tools:
         column = table.lookup(Name(name, quoted=True))
         return pd.Series(column.values, dtype=object).where(~column.missing)
 
+    def withheld(self) -> frozenset[str]:
+        """Return the columns that are no inputs of a model: ids, the target, and outputs of other models."""
+        suite = self.prepared.suite
+        own = () if suite.dataset is None else (*suite.dataset.id, suite.dataset.target)
+        models = suite.models if suite.baseline is None else (*suite.models, suite.baseline)
+        return frozenset(name for name in own if name) | {spec.location for spec in models if spec.kind == "column"}
+
 
 def outcome_of(
     prepared: Prepared, table: Table, model: ModelSpec, predictions: Predictions, more: Mapping[str, pd.Series]

@@ -200,7 +200,7 @@ class _Preparation:
     @property
     def _open_ended(self) -> bool:
         """Whether the model may return columns that nobody declared."""
-        return any(spec.kind in ("python", "plugin") for spec in self._declared_models)
+        return any(spec.kind in ("python", "plugin", "url", "command") for spec in self._declared_models)
 
     @property
     def _declared_models(self) -> tuple[ModelSpec, ...]:

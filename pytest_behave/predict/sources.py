@@ -1,4 +1,4 @@
-"""Where outputs come from: a callable, a fitted estimator, a file of predictions, a column of the dataset.
+"""Where outputs come from: a callable, a fitted estimator, a file of predictions, a column, a server, a command.
 
 Each source is one small class with ``fingerprint`` and ``batches(frame, ids)``; ``open_source`` picks it.
 """
@@ -16,7 +16,7 @@ import pandas as pd
 
 from pytest_behave.errors import BehaveError, MissingExtraError, ModelError, did_you_mean
 from pytest_behave.predict.normalize import Batch, predictions_of, score_of
-from pytest_behave.records import ModelSpec, Predictions
+from pytest_behave.records import ModelSpec, Predictions, ServiceSpec
 
 
 class Source(Protocol):
@@ -46,6 +46,9 @@ class Tools(Protocol):
     def column(self, name: str) -> pd.Series:
         """Return a column of the dataset, metadata included."""
 
+    def withheld(self) -> frozenset[str]:
+        """Return the columns that are no inputs of a model: ids, the target, and outputs of other models."""
+
 
 def open_source(spec: ModelSpec, tools: Tools, plugin: Callable[[ModelSpec], Any] | None = None) -> Source:
     """Return the source that a model declaration asks for; raises ModelError if it cannot be opened."""
@@ -55,6 +58,8 @@ def open_source(spec: ModelSpec, tools: Tools, plugin: Callable[[ModelSpec], Any
         return DatasetColumn(spec, tools)
     if spec.kind == "estimator":
         return estimator_source(spec, tools)
+    if spec.service is not None:
+        return service_source(spec, spec.service, tools)
     if spec.kind == "plugin":
         function = plugin(spec) if plugin else None
         if function is None:
@@ -181,6 +186,17 @@ def estimator_source(spec: ModelSpec, tools: Tools) -> Source:
     return source
 
 
+def service_source(spec: ModelSpec, service: ServiceSpec, tools: Tools) -> Source:
+    """Return a source for a model behind an address or a command."""
+    if spec.kind == "command":
+        from pytest_behave.predict.command import Command
+
+        return Command(spec, service, tools.withheld(), tools.file_fingerprint)
+    from pytest_behave.predict.service import Service
+
+    return Service(spec, service, tools.withheld())
+
+
 def _load_estimator(spec: ModelSpec, path: Path) -> Any:
     if path.suffix == ".skops":
         try:
@@ -217,7 +233,8 @@ def _callable_fingerprint(spec: ModelSpec, function: Callable[..., Any]) -> str:
         source = Path(inspect.getsourcefile(function) or "").read_text(encoding="utf-8")
     except (TypeError, OSError):
         source = repr(type(function))
-    return _text_fingerprint(f"{spec.location}\n{spec.threshold}\n{dict(spec.options)}\n{source}")
+    said = "" if spec.fingerprint is None else f"\n{spec.fingerprint}"
+    return _text_fingerprint(f"{spec.location}\n{spec.threshold}\n{dict(spec.options)}\n{source}{said}")
 
 
 def _text_fingerprint(text: str) -> str:

@@ -20,6 +20,8 @@ from pytest_behave.records.declarations import (
     ModelKind,
     ModelSpec,
     Place,
+    Protocol,
+    ServiceSpec,
     Severity,
     SliceSpec,
     Suite,
@@ -53,6 +55,7 @@ from pytest_behave.records.results import (
     Verdict,
     VerdictName,
 )
+from pytest_behave.records.templates import ForEach, Placeholder, TextTemplate
 
 __all__ = [
     "Accepted",
@@ -76,6 +79,7 @@ __all__ = [
     "Estimate",
     "Expectation",
     "Expr",
+    "ForEach",
     "Instance",
     "Key",
     "Kind",
@@ -91,9 +95,12 @@ __all__ = [
     "Or",
     "Outcome",
     "Place",
+    "Placeholder",
     "Predictions",
+    "Protocol",
     "Run",
     "Scalar",
+    "ServiceSpec",
     "Severity",
     "Slice",
     "SliceSpec",
@@ -102,6 +109,7 @@ __all__ = [
     "Suite",
     "SuiteRun",
     "Task",
+    "TextTemplate",
     "Tolerance",
     "Verdict",
     "VerdictName",

@@ -13,7 +13,8 @@ Task = Literal["binary", "multiclass", "regression", "text"]
 Better = Literal["higher", "lower"]
 Decide = Literal["observed", "proven", "refuted"]
 Severity = Literal["error", "warning"]
-ModelKind = Literal["python", "predictions", "column", "estimator", "plugin"]
+ModelKind = Literal["python", "predictions", "column", "estimator", "plugin", "url", "command"]
+Protocol = Literal["mlflow", "openai-chat", "v2", "json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,34 @@ class DatasetSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """How a model behind an address or a command is called: ``timeout`` in seconds, ``rate`` in requests per second.
+
+    ``request`` is the template of a request (for ``openai-chat`` its messages), ``response`` tells by output name where
+    the answer holds it, ``parameters`` go along as they are. ``headers`` still say ``${NAME}`` where a secret goes.
+    ``protocol`` is None for a command, which runs in ``folder``.
+    """
+
+    protocol: Protocol | None
+    folder: Path
+    model: str = ""
+    request: Any = None
+    response: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    datatypes: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = 60.0
+    retries: int = 5
+    concurrency: int = 4
+    rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """One way to get outputs. ``kind`` names the source, ``location`` is its file, column, callable or plugin name."""
+    """One way to get outputs. ``kind`` names the source, ``location`` is its file, column, callable, plugin or address.
+
+    ``fingerprint`` is what the user says of the version of a model that cannot be read from here.
+    """
 
     name: str
     kind: ModelKind
@@ -62,6 +89,8 @@ class ModelSpec:
     allow_pickle: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     function: Callable[..., Any] | None = None
+    service: ServiceSpec | None = None
+    fingerprint: str | None = None
     place: Place | None = None
 
 

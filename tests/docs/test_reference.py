@@ -19,7 +19,7 @@ from pytest_behave import cli, hookspec, plugin
 from pytest_behave.compare.verdicts import instances_needed
 from pytest_behave.data.predicates import Evaluator
 from pytest_behave.data.readers import read_table
-from pytest_behave.declare import schema
+from pytest_behave.declare import schema, schema_models
 from pytest_behave.declare.predicate import FUNCTIONS, parse_predicate
 from pytest_behave.errors import BehaveError
 from pytest_behave.evaluate.frames import suite_of_frame
@@ -34,7 +34,8 @@ REFERENCE = DOCS / "reference"
 PARTS = {
     "suite": schema.SuitePart,
     "dataset": schema.DatasetPart,
-    "model": schema.ModelPart,
+    "model": schema_models.ModelPart,
+    "messages": schema_models.MessagePart,
     "comparison": schema.ComparisonPart,
     "metadata": schema.MetadataPart,
     "slices": schema.SlicePart,
@@ -83,7 +84,8 @@ def test_the_suite_format_names_every_key_and_its_default(heading):
 
 
 def test_every_part_of_the_schema_has_a_section():
-    parts = {part for part in vars(schema).values() if isinstance(part, type) and issubclass(part, schema.Part)}
+    known = [*vars(schema).values(), *vars(schema_models).values()]
+    parts = {part for part in known if isinstance(part, type) and issubclass(part, schema.Part)}
     assert set(PARTS.values()) == parts - {schema.Part}
 
 

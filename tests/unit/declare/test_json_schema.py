@@ -60,7 +60,23 @@ models:
   file: {predictions: labels.csv, prediction: p, score: s, threshold: 0.4}
   column: {column: guess, as: score, threshold: 5}
   saved: {estimator: model.pkl, allow_pickle: true, features: [age]}
-  other: {plugin: mlflow, options: {run: 7}}
+  other: {plugin: mlflow, options: {run: 7}, fingerprint: run 7}
+  command: {command: "./score --jsonl", features: [age], timeout: 5, batch_size: 10}
+  scoring: {url: "http://localhost:5001/invocations", protocol: mlflow, features: [age], rate: 300/min}
+  tensors: {url: "http://localhost:8000", protocol: v2, model: m, datatypes: {age: FP32}, response: {score: p}}
+  chat:
+    url: https://localhost/v1
+    protocol: openai-chat
+    model: small
+    messages: [{role: system, content: Be brief.}, {role: user, content: "Is {{text}} good?"}]
+    temperature: 0
+    max_tokens: 16
+    seed: 1
+    headers: {Authorization: "Bearer ${API_KEY}"}
+    retries: 2
+    concurrency: 8
+  asked: {url: "http://localhost/v1", protocol: openai-chat, model: small, prompt: "{{text}}?"}
+  free: {url: "http://localhost/", protocol: json, request: {texts: {for_each: "{{text}}"}}, response: labels.*}
 baseline: {predictions: labels.csv, prediction: p}
 comparison: {alpha: 0.01, mcnemar: exact}
 metadata:
@@ -145,6 +161,7 @@ class Mistake(NamedTuple):
 
 TOP = "dataset: {path: rows.csv}\nmodel: model:predict\nmetrics: [accuracy]\n"
 EXPECT = TOP + "slices: {race: {by: race}}\nexpect:\n"
+URL = "dataset: {path: rows.csv}\nmetrics: [accuracy]\n"
 CASE = "model: model:predict\ncases:\n  - id: one\n"
 
 MISTAKES = [
@@ -288,6 +305,28 @@ MISTAKES = [
             "expect: {cases: {hard: {pass_rate: {«max_gap|min»: 1}}}}\n"),
     Mistake("loss of a tag", CASE + "    input: {text: a}\n    expect: {label: 1}\n    tags: hard\n"
             "expect: {cases: {hard: {pass_rate: {«max_regression|min»: 1}}}}\n"),
+    Mistake("misspelt key of a server", URL + "model: {url: 'http://a/', protocol: mlflow, «timeot|timeout»: 5}\n"),
+    Mistake("unknown protocol", URL + "model: {url: 'http://a/', protocol: «mlfow|mlflow»}\n"),
+    Mistake("server without a protocol", URL + "model: {url: 'http://a/'«|, protocol: mlflow»}\n"),
+    Mistake("protocol of no server", URL + "model: {command: ./a«, protocol: mlflow|»}\n"),
+    Mistake("server and command", URL + "model: {url: 'http://a/', protocol: mlflow«, command: ./a|»}\n"),
+    Mistake("headers of a command", URL + "model: {command: ./a«, headers: {A: b}|»}\n"),
+    Mistake("endless timeout", URL + "model: {command: ./a, timeout: «0|1»}\n"),
+    Mistake("no request at a time", URL + "model: {url: 'http://a/', protocol: mlflow, concurrency: «0|1»}\n"),
+    Mistake("rate in words", URL + "model: {url: 'http://a/', protocol: mlflow, rate: «5 a second|5/s»}\n"),
+    Mistake("no rate", URL + "model: {url: 'http://a/', protocol: mlflow, rate: «0|0.5»}\n"),
+    Mistake("header as a number", URL + "model: {url: 'http://a/', protocol: mlflow, headers: {A: «5|'5'»}}\n"),
+    Mistake("request as a text", URL + "model: {url: 'http://a/', protocol: json, response: a, "
+            "request: «'{{b}}'|{a: '{{b}}'}»}\n"),
+    Mistake("empty request", URL + "model: {url: 'http://a/', protocol: json, response: a, request: {«|a: '{{b}}'»}}\n"),
+    Mistake("unknown datatype", URL + "model: {url: 'http://a/', protocol: v2, model: m, datatypes: {a: «FP31|FP32»}}\n"),
+    Mistake("message without a role", URL + "model: {url: 'http://a/', protocol: openai-chat, model: m, "
+            "messages: [{content: '{{a}}'«|, role: user»}]}\n"),
+    Mistake("prompt and messages", URL + "model: {url: 'http://a/', protocol: openai-chat, model: m, "
+            "prompt: '{{a}}'«, messages: [{role: user, content: '{{a}}'}]|»}\n"),
+    Mistake("negative temperature", URL + "model: {url: 'http://a/', protocol: openai-chat, model: m, "
+            "prompt: '{{a}}', temperature: «-1|1»}\n"),
+    Mistake("version of a file", URL + "model: {column: a«, fingerprint: b|»}\n"),
     Mistake("list for a suite", "«- a|dataset: {path: rows.csv}\nmodel: a:b»\n"),
 ]  # fmt: skip
 

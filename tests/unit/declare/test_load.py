@@ -385,7 +385,7 @@ def test_a_wrong_bound_is_refused_where_it_stands_with_what_to_write(folder, tex
         (f"{HEAD}baseline: {{«colum: a}}\n", "unknown key 'colum' - did you mean 'column'?"),
         (
             f"{HEAD}«baseline: {{}}\n",
-            "give exactly one of python, predictions, column, estimator, plugin, but there is none",
+            "give exactly one of python, predictions, column, estimator, url, command, plugin, but there is none",
         ),
         (f"{HEAD}baseline: «{{column: guess}}\n", "this is the model itself: nothing can differ from it"),
         (f"{HEAD}baseline: {{predictions: «a.csv, score: p}}\n", "there is no file a.csv (known: s.behave.yaml)"),
