@@ -10,7 +10,7 @@ from pytest_behave.declare import schema
 from pytest_behave.declare.files import is_file, names_beside
 from pytest_behave.declare.problems import REFERENCE, Problems
 from pytest_behave.declare.schema_models import ModelPart
-from pytest_behave.declare.services import KEYS, OF_EVERY_PROTOCOL, build_service, service_name
+from pytest_behave.declare.services import KEYS, OF_EVERY_PROTOCOL, build_service, rows_per_request, service_name
 from pytest_behave.declare.yaml_positions import Loc
 from pytest_behave.errors import did_you_mean
 from pytest_behave.records import ModelKind, ModelSpec
@@ -85,7 +85,7 @@ def _model(loc: Loc, name: str, value: str | ModelPart, folder: Path, problems: 
         score=score,
         threshold=0.5 if value.threshold is None else value.threshold,
         features=tuple(value.features),
-        batch_size=value.batch_size,
+        batch_size=rows_per_request(value) if kind == "url" else value.batch_size,
         allow_pickle=value.allow_pickle,
         options=value.options,
         service=build_service(loc, value, folder, problems) if is_service else None,

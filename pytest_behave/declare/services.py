@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pytest_behave.declare.problems import Problems
 from pytest_behave.declare.schema_models import ModelPart
-from pytest_behave.declare.templates import columns_in, lists_in, parse_structure, parse_text
+from pytest_behave.declare.templates import FOR_EACH, columns_in, lists_in, mentions, parse_structure, parse_text
 from pytest_behave.declare.yaml_positions import Loc
 from pytest_behave.records import ServiceSpec
 
@@ -47,6 +47,7 @@ def build_service(loc: Loc, part: ModelPart, folder: Path, problems: Problems) -
         folder=folder,
         model=part.model or "",
         request=request,
+        columns=tuple(dict.fromkeys(columns_in(request))),
         response=_response(loc, part, request, problems),
         parameters={
             name: value for name in ("temperature", "max_tokens", "seed") if (value := getattr(part, name)) is not None
@@ -58,6 +59,12 @@ def build_service(loc: Loc, part: ModelPart, folder: Path, problems: Problems) -
         concurrency=part.concurrency,
         rate=_per_second(part.rate),
     )
+
+
+def rows_per_request(part: ModelPart) -> int:
+    """Return how many rows a request is for."""
+    is_single = part.protocol == "openai-chat" or (part.protocol == "json" and not mentions(part.request, FOR_EACH))
+    return 1 if is_single else part.batch_size
 
 
 def service_name(part: ModelPart) -> str:

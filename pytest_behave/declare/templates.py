@@ -56,6 +56,12 @@ def parse_structure(loc: Loc, value: Any, problems: Problems) -> Any:
     return ForEach(item)
 
 
+def mentions(value: Any, key: str) -> bool:
+    """Tell whether a key stands anywhere in a structure that is not parsed yet."""
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return (isinstance(value, dict) and key in value) or any(mentions(item, key) for item in children)
+
+
 def lists_in(template: Any) -> Iterator[ForEach]:
     """Yield each list over rows in a parsed structure."""
     if isinstance(template, ForEach):

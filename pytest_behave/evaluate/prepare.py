@@ -219,10 +219,9 @@ class _Preparation:
         if table.spec.cluster is not None:
             self._try(table.spec.place, lambda: _check_cluster(table))
         for model in self._declared_models:
-            column = Name(model.location, quoted=True)
-            problem = table.unknown_names(column, open_ended=False) if model.kind == "column" else ""
-            if problem:
-                self.problems.append(f"{model.place}: model: {problem}")
+            for name in _columns_read(model):
+                problem = table.unknown_names(Name(name, quoted=True), open_ended=False)
+                self.problems += [f"{model.place}: model: {problem}"] if problem else []
 
     # -- slices and items
 
@@ -307,6 +306,13 @@ def _overlaid(below: Bounds | None, above: Bounds) -> Bounds:
         severity=above.severity or below.severity,
         known_failure=above.known_failure or below.known_failure,
     )
+
+
+def _columns_read(model: ModelSpec) -> tuple[str, ...]:
+    """Return the columns of the dataset that a model names."""
+    if model.kind == "column":
+        return (model.location,)
+    return () if model.service is None else (*model.features, *model.service.columns, *model.service.datatypes)
 
 
 def _check_cluster(table: Table) -> None:

@@ -29,7 +29,7 @@ from pytest_behave.records import ModelSpec, ServiceSpec
 
 LAST_LINES = 5
 MOST_SHOWN = 200
-SECONDS_TO_END = 2.0
+SECONDS_TO_END = 1.0
 SECONDS_OF_GRACE = 0.1
 LONGEST_LINE = 64 * 1024 * 1024
 

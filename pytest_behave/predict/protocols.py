@@ -13,7 +13,7 @@ import pandas as pd
 from pytest_behave.errors import ModelError
 from pytest_behave.predict.inputs import Rows, check_columns, json_rows, sent_columns
 from pytest_behave.predict.templates import filled, filled_text, found_at
-from pytest_behave.records import ForEach, ModelSpec, Placeholder, ServiceSpec, TextTemplate
+from pytest_behave.records import ModelSpec, ServiceSpec
 
 SCALARS = (str, int, float, bool, type(None))
 
@@ -26,7 +26,6 @@ class Wire(Protocol):
     """One way to ask a server."""
 
     url: str
-    batch_size: int
 
     def inputs(self, frame: pd.DataFrame) -> Rows:
         """Return what the requests need of the rows."""
@@ -55,7 +54,6 @@ class Mlflow:
 
     def __init__(self, spec: ModelSpec, withheld: frozenset[str]) -> None:
         self.url = spec.location
-        self.batch_size = spec.batch_size
         self._spec = spec
         self._withheld = withheld
 
@@ -82,7 +80,6 @@ class Tensors:
 
     def __init__(self, spec: ModelSpec, service: ServiceSpec, withheld: frozenset[str]) -> None:
         self.url = _below(spec.location, f"v2/models/{quote(service.model, safe='')}/infer", "/infer")
-        self.batch_size = spec.batch_size
         self._spec = spec
         self._service = service
         self._withheld = withheld
@@ -166,8 +163,6 @@ def _flat(data: Any, name: str, size: int) -> list[Any]:
 class Chat:
     """Chat completions as OpenAI and compatible servers have them: one conversation per row."""
 
-    batch_size = 1
-
     def __init__(self, spec: ModelSpec, service: ServiceSpec) -> None:
         self.url = _below(spec.location, "chat/completions", "/chat/completions")
         self._spec = spec
@@ -175,7 +170,8 @@ class Chat:
 
     def inputs(self, frame: pd.DataFrame) -> Rows:
         """Return the columns that the messages name."""
-        return _named_columns(self._spec, self._service.request, frame)
+        check_columns(self._spec, self._service.columns, frame)
+        return json_rows(frame, self._service.columns)
 
     def request(self, rows: Rows, size: int) -> Any:  # noqa: ARG002 - as every protocol
         """Return the conversation, with the parameters that the suite gives."""
@@ -210,12 +206,12 @@ class Templated:
         self.url = spec.location
         self._spec = spec
         self._service = service
-        self._is_batched = _has_list(service.request)
-        self.batch_size = spec.batch_size if self._is_batched else 1
+        self._is_batched = any("*" in path.split(".") for path in service.response.values())
 
     def inputs(self, frame: pd.DataFrame) -> Rows:
         """Return the columns that the template names."""
-        return _named_columns(self._spec, self._service.request, frame)
+        check_columns(self._spec, self._service.columns, frame)
+        return json_rows(frame, self._service.columns)
 
     def request(self, rows: Rows, size: int) -> Any:
         """Return the template filled with the rows."""
@@ -236,33 +232,6 @@ class Templated:
             raise AnswerError(f"with a mapping or list at {path!r}, where a text, number or boolean is wanted")
         _check_size(values, size)
         return values
-
-
-def _has_list(template: Any) -> bool:
-    children = template.values() if isinstance(template, dict) else template if isinstance(template, list) else ()
-    return isinstance(template, ForEach) or any(_has_list(item) for item in children)
-
-
-def _columns_in(template: Any) -> list[str]:
-    """Return the columns that a template names, each once."""
-    match template:
-        case TextTemplate(pieces=pieces):
-            found = [piece.column for piece in pieces if isinstance(piece, Placeholder)]
-        case ForEach(item=item):
-            found = _columns_in(item)
-        case dict():
-            found = [name for item in template.values() for name in _columns_in(item)]
-        case list():
-            found = [name for item in template for name in _columns_in(item)]
-        case _:
-            found = []
-    return list(dict.fromkeys(found))
-
-
-def _named_columns(spec: ModelSpec, template: Any, frame: pd.DataFrame) -> Rows:
-    names = _columns_in(template)
-    check_columns(spec, names, frame)
-    return json_rows(frame, names)
 
 
 def _by_row(rows: Rows, size: int) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ class Service:
 
     def batches(self, frame: pd.DataFrame, ids: Sequence[str]) -> Iterator[Batch]:
         """Yield batches as their answers come; after the first failure nothing more is asked."""
-        wire, size = self._wire, self._wire.batch_size
+        wire, size = self._wire, self.spec.batch_size
         inputs = wire.inputs(frame)
         starts = range(0, len(frame), size)
         stop = threading.Event()

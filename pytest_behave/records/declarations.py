@@ -52,8 +52,8 @@ class DatasetSpec:
 class ServiceSpec:
     """How a model behind an address or a command is called: ``timeout`` in seconds, ``rate`` in requests per second.
 
-    ``request`` is the template of a request (for ``openai-chat`` its messages), ``response`` tells by output name where
-    the answer holds it, ``parameters`` go along as they are. ``headers`` still say ``${NAME}`` where a secret goes.
+    ``request`` is the template of a request (for ``openai-chat`` its messages) and ``columns`` those that it names,
+    ``response`` tells by output name where the answer holds it, ``parameters`` go along as they are. ``headers`` still say ``${NAME}`` where a secret goes.
     ``protocol`` is None for a command, which runs in ``folder``.
     """
 
@@ -61,6 +61,7 @@ class ServiceSpec:
     folder: Path
     model: str = ""
     request: Any = None
+    columns: tuple[str, ...] = ()
     response: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     datatypes: Mapping[str, str] = field(default_factory=dict)

@@ -34,19 +34,20 @@ WITHHELD = frozenset({"id", "target"})
 ASK = TextTemplate(("Say ", Placeholder("text")))
 
 
-def source(server, protocol="mlflow", path="/invocations", batch_size=2, fingerprint=None, **options):
-    options = {"timeout": 5.0, "retries": 3, "concurrency": 1, **options}
-    service = ServiceSpec(protocol, Path(), **options)
-    spec = ModelSpec("m", "url", server.address + path, batch_size=batch_size, service=service, fingerprint=fingerprint)
+def source(server, protocol="mlflow", path="/invocations", fingerprint=None, **options):
+    size = options.pop("batch_size", 1 if protocol in ("openai-chat", "json") else 2)
+    service = ServiceSpec(protocol, Path(), **{"timeout": 5.0, "retries": 3, "concurrency": 1, **options})
+    spec = ModelSpec("m", "url", server.address + path, batch_size=size, service=service, fingerprint=fingerprint)
     return Service(spec, service, WITHHELD)
 
 
 def chat_source(server, **options):
     request = [{"role": "user", "content": ASK}]
-    return source(server, "openai-chat", "/v1", model="small", request=request, **options)
+    return source(server, "openai-chat", "/v1", model="small", request=request, columns=("text",), **options)
 
 
 def template_source(server, request, response, **options):
+    options = {"columns": ("age", "text"), **options}
     return source(server, "json", "/", request=request, response=response, **options)
 
 
@@ -217,7 +218,7 @@ def test_a_path_that_leads_nowhere_is_explained():
 def test_a_column_that_is_not_there_is_named_before_anything_is_sent():
     with Server(servers.chat) as server:
         request = [{"role": "user", "content": TextTemplate((Placeholder("txt"),))}]
-        sentence, _ = failure(source(server, "openai-chat", "/v1", model="m", request=request))
+        sentence, _ = failure(source(server, "openai-chat", "/v1", model="m", request=request, columns=("txt",)))
     assert sentence == "model 'm' is sent the column 'txt', which the data lack - did you mean 'text'?"
     assert server.requests == []
 
