@@ -32,10 +32,12 @@ def parse_text(loc: Loc, text: str, problems: Problems) -> TextTemplate:
     return TextTemplate(tuple(piece for piece in pieces if piece != ""))
 
 
-def _literal(loc: Loc, text: str, problems: Problems) -> str:
-    if "{{" in text:
-        problems.at_value(loc, "'{{' is never closed: write {{column}}, and four braces for two")
-    return text
+def _literal(loc: Loc, text: str, problems: Problems) -> str | Placeholder:
+    """Return a text that holds no placeholder; one that opens and never closes counts as one, for it was meant so."""
+    if "{{" not in text:
+        return text
+    problems.at_value(loc, "'{{' is never closed: write {{column}}, and four braces for two")
+    return Placeholder("")
 
 
 def parse_structure(loc: Loc, value: Any, problems: Problems) -> Any:

@@ -180,6 +180,77 @@ MISTAKES = [
         files={"m.joblib": "x"},
     ),
     Mistake(
+        "server without a protocol",
+        {MODEL: "model: {url: 'http://localhost:5001/'}"},
+        "s.behave.yaml:2:1: `url` needs a `protocol`: mlflow, v2, openai-chat, json",
+    ),
+    Mistake(
+        "option of another protocol",
+        {MODEL: "model: {url: 'http://localhost:5001/', protocol: mlflow, seed: 1}"},
+        "s.behave.yaml:2:58: 'seed' does nothing for the protocol mlflow: remove it",
+    ),
+    Mistake(
+        "key in the suite",
+        {MODEL: "model: {url: 'http://h/', protocol: mlflow, headers: {Authorization: Bearer abc}}"},
+        "s.behave.yaml:2:70: the header Authorization would keep a secret in this file: put it into an environment variable and write Bearer ${NAME}",
+    ),
+    Mistake(
+        "variable not set",
+        {MODEL: "model: {url: 'http://h/', protocol: mlflow, headers: {Authorization: 'Bearer ${NO_KEY}'}}"},
+        "model 'h/' needs the environment variable NO_KEY for its header Authorization: set it where the tests run",
+        FAILED,
+    ),
+    Mistake(
+        "prompt with a column that is not there",
+        {MODEL: "model: {url: 'http://h/v1', protocol: openai-chat, model: m, prompt: 'Is {{txt}} good?'}"},
+        "s.behave.yaml:2:8: model: there is no column 'txt' - did you mean 'text'?",
+    ),
+    Mistake(
+        "prompt without a column",
+        {MODEL: "model: {url: 'http://h/v1', protocol: openai-chat, model: m, prompt: 'Is it good?'}"},
+        "s.behave.yaml:2:62: `prompt` asks the same of every row: put {{column}} where a value goes",
+    ),
+    Mistake(
+        "no server there",
+        {MODEL: "model: {url: 'http://127.0.0.1:9/invocations', protocol: mlflow, retries: 0}"},
+        "batch 1 of 1, starting with instance '1', at http://127.0.0.1:9/invocations cannot be connected to (",
+        FAILED,
+    ),
+    Mistake(
+        "command not there",
+        {MODEL: "model: {command: ./score --jsonl}"},
+        "model './score --jsonl': the command './score' cannot be started: No such file or directory",
+        FAILED,
+    ),
+    Mistake(
+        "command that ends",
+        {MODEL: "model: {command: python score.py}"},
+        "model 'python score.py', batch 1 of 1, at instance '1', ended (exit code 1) before it answered; its last words: no model",
+        FAILED,
+        files={"score.py": "import sys\nsys.exit('no model')\n"},
+    ),
+    Mistake(
+        "command that writes something else",
+        {MODEL: "model: {command: python score.py}"},
+        "model 'python score.py', batch 1 of 1, at instance '1', wrote a line that is not JSON: 'ready'",
+        FAILED,
+        files={"score.py": "print('ready')\ninput()\n"},
+    ),
+    Mistake(
+        "command that does not answer",
+        {MODEL: "model: {command: python score.py, timeout: 0.5}"},
+        "wrote no line within 0.5 s (`timeout`): it must answer each line at once and flush its output",
+        FAILED,
+        files={"score.py": "import sys\nprint(len(sys.stdin.read()))\n"},
+    ),
+    Mistake(
+        "command that answers in another order",
+        {MODEL: "model: {command: python score.py}"},
+        "model 'python score.py', batch 1 of 1, at instance '1', answered for '2': answers come in the order of the lines",
+        FAILED,
+        files={"score.py": 'input()\nprint(\'{"id": "2", "prediction": 1}\')\ninput()\n'},
+    ),
+    Mistake(
         "case checks nothing",
         {EXPECT: EXPECT + "\ncases:\n  - {id: a, input: {guess: 1}, expect: {}}"},
         "s.behave.yaml:9:32: the case 'a' checks nothing",
@@ -341,6 +412,8 @@ def suite_with(changed):
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.what)
 def test_a_mistake_gets_one_sentence(project, mistake):
+    if "protocol: " in str(mistake.changed) and mistake.code == FAILED:
+        pytest.importorskip("httpx", reason="needs the extra `http`")
     project.write("s.behave.yaml", suite_with(mistake.changed))
     for name, text in mistake.files.items():
         project.write(name, text)
