@@ -86,7 +86,19 @@ def test_the_door_imports_nothing_heavy(name):
 
 
 def test_optional_and_slow_libraries_are_imported_late():
-    late = {"sklearn", "scipy", "skops", "joblib", "PIL", "jiwer", "rouge_score", "sacrebleu", "jsonschema", "tqdm"}
+    late = {
+        "sklearn",
+        "scipy",
+        "skops",
+        "joblib",
+        "PIL",
+        "jiwer",
+        "rouge_score",
+        "sacrebleu",
+        "jsonschema",
+        "tqdm",
+        "httpx",
+    }
     for path in modules():
         early = {name.split(".")[0] for name in imports(path, at_import_time=True)}
         assert not early & late, f"{path} imports {early & late} when it is imported"

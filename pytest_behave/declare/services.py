@@ -79,6 +79,9 @@ def _check_keys(loc: Loc, part: ModelPart, problems: Problems) -> None:
     own = KEYS[str(part.protocol)]
     for name in sorted(part.model_fields_set & set().union(*KEYS.values()) - own):
         problems.at_key((*loc, name), f"{name!r} does nothing for the protocol {part.protocol}: remove it")
+    for name in part.datatypes:
+        if part.features and name not in part.features:
+            problems.at_key((*loc, "datatypes", name), f"the column {name!r} is not among the `features` that are sent")
     if part.protocol in ("openai-chat", "v2") and part.model is None:
         problems.at_key(loc, f"the protocol {part.protocol} needs `model: name`, the model's name on the server")
 

@@ -59,11 +59,12 @@ class Command:
     def batches(self, frame: pd.DataFrame, ids: Sequence[str]) -> Iterator[Batch]:
         """Yield a batch when all its lines are answered; a failure or an interrupt ends the process."""
         names = sent_columns(self.spec, frame, self._withheld)
-        if "id" in names and frame["id"].astype(str).tolist() != list(ids):
+        if "id" in names and "id" not in self._withheld:
             raise ModelError(
                 f"model {self.spec.name!r} is sent the instance's id as `id`, and a column has that name: choose others "
                 "by `features`"
             )
+        names = [name for name in names if name != "id"]
         columns = json_rows(frame, names)
         size = self.spec.batch_size
         starts = range(0, len(frame), size)

@@ -48,7 +48,7 @@ def json_rows(frame: pd.DataFrame, names: Sequence[str]) -> Rows:
 
 def json_values(series: pd.Series) -> list[Any]:
     """Return a column as values that JSON has: dates in ISO form, None where missing, objects of other kinds as texts."""
-    if series.dtype.kind in "biu":
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biu":
         return list(series.tolist())
     return [_plain(value) for value in series.astype(object)]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+SECONDS_TO_WATCH = 1.0
 
 
 class StoppedError(Exception):
@@ -17,9 +18,15 @@ class StoppedError(Exception):
 
 
 def in_parallel(
-    tasks: Iterable[Task], work: Callable[[Task], Result], workers: int, stop: threading.Event
+    tasks: Iterable[Task],
+    work: Callable[[Task], Result],
+    workers: int,
+    stop: threading.Event,
+    watch: Callable[[], object] = bool,
 ) -> Iterator[Result]:
     """Yield the results of tasks as they finish, in any order; raises the first failure.
+
+    ``watch`` is called every second while there is no result; what it raises ends the wait for all tasks.
 
     A failure, an interrupt and closing the iterator set ``stop``: no task is begun after that. After a failure the
     results of tasks under way are still yielded, so that nothing which was paid for is lost.
@@ -37,7 +44,11 @@ def in_parallel(
     pending = len(ahead)
     try:
         while pending:
-            result, error = done.get()
+            try:
+                result, error = done.get(timeout=SECONDS_TO_WATCH)
+            except Empty:
+                watch()
+                continue
             pending -= 1
             if error is not None:
                 failure = error if failure is None or isinstance(failure, StoppedError) else failure

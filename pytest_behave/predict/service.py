@@ -51,7 +51,7 @@ class Service:
             return Batch(np.array(rows), predictions_of(outputs, batch_ids, f"{where},"))
 
         try:
-            yield from in_parallel(range(len(starts)), ask, self.service.concurrency, stop)
+            yield from in_parallel(range(len(starts)), ask, self.service.concurrency, stop, transport.check_overdue)
         finally:
             transport.close()
 

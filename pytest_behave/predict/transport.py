@@ -18,11 +18,12 @@ from pytest_behave.records import ModelSpec, ServiceSpec
 if TYPE_CHECKING:
     import httpx
 
-TOO_MANY_REQUESTS = 429
+PASSING = (408, 425, 429)
 REDIRECTS = (301, 302, 307, 308)
 MOST_REDIRECTS = 5
 MOST_PATIENCE = 300.0  # seconds that a server may ask to be left alone before the run gives up
 MOST_SHOWN = 200
+SECONDS_OF_GRACE = 2.0  # what httpx's own timeouts may be late
 REMEDIES = {
     401: "check the header that carries the key, and its variable",
     403: "check the header that carries the key, and its variable",
@@ -49,6 +50,7 @@ class Transport:
         except ImportError:
             raise MissingExtraError(f"the model {spec.name!r}", "httpx", "http") from None
         self._httpx = httpx
+        self._name = spec.name
         self._service = service
         self._url = url
         self._stop = stop
@@ -56,6 +58,7 @@ class Transport:
         self._pace = Pace(service.rate)
         self._clients: dict[tuple[bool, bool], httpx.Client] = {}
         self._lock = threading.Lock()
+        self._deadlines: dict[int, float] = {}
 
     def close(self) -> None:
         """Close all connections."""
@@ -79,16 +82,31 @@ class Transport:
         tries = attempt + 1
         raise self._failure(where, f"{problem}, after {tries} {'tries' if tries > 1 else 'try'}")
 
+    def check_overdue(self) -> None:
+        """Raise ModelError if an answer is overdue that no timeout of httpx ends, such as headers that trickle in."""
+        late = time.monotonic() - SECONDS_OF_GRACE
+        if any(deadline < late for deadline in tuple(self._deadlines.values())):
+            raise self._failure(f"model {self._name!r}", self._too_slow)
+
+    @property
+    def _too_slow(self) -> str:
+        return f"gave no whole answer within {self._service.timeout:g} s (`timeout`)"
+
     def _failure(self, where: str, sentence: str) -> ModelError:
         return ModelError(scrubbed(f"{where} at {shown(self._url)} {sentence}", self._service.headers))
+
+    def _excerpt(self, content: bytes) -> str:
+        # what is secret goes before anything is cut, or a part of it would stay
+        text = _plain(scrubbed(content.decode("utf-8", "replace"), self._service.headers))
+        return f": {text}" if text else ""
 
     def _answer(self, body: bytes, where: str) -> Any:
         httpx = self._httpx
         try:
             response, content = self._sent(body, where)
         except httpx.TimeoutException:
-            raise PassingError(f"gave no whole answer within {self._service.timeout:g} s (`timeout`)") from None
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            raise PassingError(self._too_slow) from None
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL, ValueError) as error:
             raise self._failure(where, f"cannot be reached: {_plain(error)}") from None
         except (httpx.TransportError, httpx.DecodingError) as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
@@ -99,13 +117,13 @@ class Transport:
 
     def _read(self, response: httpx.Response, content: bytes, where: str) -> Any:
         status = response.status_code
-        if status == TOO_MANY_REQUESTS or status >= 500:  # noqa: PLR2004 - the class of server errors
+        if status in PASSING or status >= 500:  # noqa: PLR2004 - the class of server errors
             asked = retry_after(response.headers.get("retry-after"))
-            raise PassingError(f"answered {_status(response)}{_excerpt(content)}", asked)
+            raise PassingError(f"answered {_status(response)}{self._excerpt(content)}", asked)
         if not response.is_success:
             remedy = REMEDIES.get(status)
             hint = f" ({remedy})" if remedy else ""
-            raise self._failure(where, f"answered {_status(response)}{hint}{_excerpt(content)}")
+            raise self._failure(where, f"answered {_status(response)}{hint}{self._excerpt(content)}")
         try:
             text = content.decode("utf-8")
         except UnicodeDecodeError:
@@ -115,14 +133,20 @@ class Transport:
         except json.JSONDecodeError as error:
             if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
                 raise PassingError("broke the answer off in the middle of its JSON") from None
-            raise self._failure(where, f"answered with something that is not JSON{_excerpt(content)}") from None
+            raise self._failure(where, f"answered with something that is not JSON{self._excerpt(content)}") from None
         except (ValueError, RecursionError):
             raise self._failure(where, "answered with JSON that is too deep or holds too long a number") from None
 
     def _sent(self, body: bytes, where: str) -> tuple[httpx.Response, bytes]:
         """Send a request and return the answer; secrets go to the declared server alone, wherever it redirects to."""
-        url = self._url
         deadline = time.monotonic() + self._service.timeout
+        self._deadlines[threading.get_ident()] = deadline
+        try:
+            return self._followed(self._url, body, deadline, where)
+        finally:
+            del self._deadlines[threading.get_ident()]
+
+    def _followed(self, url: str, body: bytes, deadline: float, where: str) -> tuple[httpx.Response, bytes]:
         for _ in range(MOST_REDIRECTS + 1):
             headers = dict(self._headers) if _is_same_server(self._url, url) else {}
             lowered = {name.lower() for name in headers}
@@ -195,11 +219,6 @@ def shown(url: str) -> str:
 
 def _status(response: httpx.Response) -> str:
     return f"{response.status_code} {response.reason_phrase}".strip()
-
-
-def _excerpt(content: bytes) -> str:
-    text = _plain(content[: 4 * MOST_SHOWN].decode("utf-8", "replace"))
-    return f": {text}" if text else ""
 
 
 def _plain(text: Any) -> str:

@@ -29,6 +29,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.path, headers, json.loads(body), time.monotonic())
+        self.asked = request
         with server.lock:
             server.requests.append(request)
             fault = server.faults.popleft() if server.faults else None
@@ -128,6 +129,14 @@ def trickle(handler, answer):
     for byte in content:
         handler.wfile.write(bytes([byte]))
         handler.wfile.flush()
+        time.sleep(0.1)
+
+
+def trickle_headers(handler, _answer):
+    """Send headers without end, one every tenth of a second."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    for number in range(100):
+        handler.wfile.write(f"X-{number}: 1\r\n".encode())
         time.sleep(0.1)
 
 

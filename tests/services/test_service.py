@@ -108,6 +108,13 @@ def test_a_missing_value_is_null_and_a_date_is_in_iso_form():
     assert server.requests[0].body["dataframe_split"]["data"][0] == [None, "word0 is 0", "2026-01-05T00:00:00"]
 
 
+def test_columns_that_may_hold_missing_integers_are_sent_as_json():
+    frame = FRAME.assign(age=pd.array([None, *FRAME["age"][1:]], dtype="Int64"))
+    with Server(servers.mlflow) as server:
+        predicted(source(server, batch_size=10), frame)
+    assert [row[0] for row in server.requests[0].body["dataframe_split"]["data"]][:2] == [None, 23]
+
+
 def test_an_infinite_input_is_explained():
     frame = FRAME.assign(age=float("inf"))
     with Server(servers.mlflow) as server, pytest.raises(ModelError, match="an input is infinite"):
@@ -300,6 +307,16 @@ def test_an_answer_that_takes_too_long_is_given_up(fault):
     assert time.monotonic() - began < 2
 
 
+def test_headers_that_never_end_do_not_hold_up_the_run(monkeypatch):
+    monkeypatch.setattr("pytest_behave.predict.transport.SECONDS_OF_GRACE", 0.3)
+    monkeypatch.setattr("pytest_behave.predict.parallel.SECONDS_TO_WATCH", 0.1)
+    with Server(servers.mlflow, faults=[servers.trickle_headers]) as server:
+        began = time.monotonic()
+        sentence, _ = failure(source(server, timeout=0.4, retries=0))
+    assert sentence == f"model 'm' at {server.address}/invocations gave no whole answer within 0.4 s (`timeout`)"
+    assert time.monotonic() - began < 3
+
+
 def test_nobody_there_is_explained():
     with Server(servers.mlflow) as server:
         pass
@@ -322,6 +339,7 @@ def test_nobody_there_is_explained():
         (servers.raw(b'{"predictions": ["\xff"]}'), "answered with bytes that are not UTF-8, so not with JSON"),
         (servers.raw(b"[" * 100_000 + b"]" * 100_000), "answered with JSON that is too deep"),
         (servers.status(303, Location="/"), "answered 303 See Other"),
+        (servers.status(307, Location="ftp://a/"), "cannot be reached: "),
     ],
 )
 def test_a_definite_failure_is_not_tried_again(fault, sentence):
@@ -332,20 +350,17 @@ def test_a_definite_failure_is_not_tried_again(fault, sentence):
 
 
 def test_after_a_failure_no_request_is_begun_and_nothing_that_was_answered_is_lost():
-    def answer(request):
-        if 20 in request.body["dataframe_split"]["data"][0]:
-            time.sleep(0.2)  # so that the failure comes while this one is on its way
-        return servers.mlflow(request)
-
     def fail_on_second(handler, _answer):
-        servers.send(handler, b"", 400)
+        if handler.asked.body["dataframe_split"]["data"][0][0] == FRAME["age"][1]:
+            servers.send(handler, b"", 400)
+            return False
+        time.sleep(0.3)  # so that the failure comes while this one is on its way
+        return True
 
-    with Server(answer) as server:
-        server.faults.extend([lambda *_: True, fail_on_second])
-        model = source(server, concurrency=2, batch_size=1)
-        _, rows = failure(model)
+    with Server(servers.mlflow, faults=[fail_on_second] * 2) as server:
+        _, rows = failure(source(server, concurrency=2, batch_size=1))
     assert len(server.requests) == 2
-    assert len(rows) == 1
+    assert rows == [0]
 
 
 def test_closing_the_iterator_stops_requests():
@@ -422,6 +437,16 @@ def test_a_secret_that_the_server_repeats_is_not_shown(monkeypatch, code):
         sentence, _ = failure(source(server, headers=HEADERS, retries=1))
     assert SECRET not in sentence
     assert "bad key ***!" in sentence
+
+
+def test_no_part_of_a_secret_stays_where_a_text_is_cut(monkeypatch):
+    monkeypatch.setenv("SERVICE_KEY", SECRET)
+    for length in (170, 185, 190, 199, 790, 799):
+        with Server(
+            servers.mlflow, faults=[servers.status(400, b"x" * 100 + b" " * (length - 100) + SECRET.encode())]
+        ) as server:
+            sentence, _ = failure(source(server, headers=HEADERS))
+        assert SECRET[:3] not in sentence
 
 
 def test_a_fingerprint_tells_models_apart_and_holds_no_secret(monkeypatch):

@@ -136,6 +136,7 @@ MISTAKES = [
     (f"{MLFLOW}, headers: {{«'a b': c}}", "'a b' cannot be the name of a header here"),
     (f"{MLFLOW}, headers: {{«Host: c}}", "'Host' cannot be the name of a header here"),
     (f"{MLFLOW}, headers: {{X: c, «x: d}}", "'x' cannot be the name of a header here"),
+    (f"{TENSORS}, model: m, features: [b], datatypes: {{«a: FP32}}", "the column 'a' is not among the `features`"),
     ("command: «''", "the command is empty: name a program"),
     ('command: «"./a \'b"', '"./a \'b" cannot be divided into words: no closing quotation'),
     ("command: ./a, «retries: 3", "'retries' does nothing for a model given by `command`: remove it"),
