@@ -25,7 +25,7 @@ def _value(header: str, text: str, name: str) -> str:
                 f"model {name!r} needs the environment variable {variable} for its header {header}: set it where the "
                 "tests run"
             )
-    value = VARIABLE.sub(lambda match: os.environ[match[1]].strip(), text)
+    value = VARIABLE.sub(lambda match: os.environ[match[1]].strip(), text).strip()
     if not re.fullmatch(r"[\t\x20-\x7e]*", value):
         raise ModelError(
             f"model {name!r}: an environment variable makes its header {header} hold more than ASCII characters of one "

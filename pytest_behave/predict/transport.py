@@ -96,9 +96,12 @@ class Transport:
         return ModelError(scrubbed(f"{where} at {shown(self._url)} {sentence}", self._service.headers))
 
     def _excerpt(self, content: bytes) -> str:
-        # what is secret goes before anything is cut, or a part of it would stay
-        text = _plain(scrubbed(content.decode("utf-8", "replace"), self._service.headers))
+        text = self._shown(content.decode("utf-8", "replace"))
         return f": {text}" if text else ""
+
+    def _shown(self, text: object) -> str:
+        """Return a text of others as part of a sentence: secrets go before anything is cut, or parts of them stay."""
+        return " ".join(scrubbed(str(text), self._service.headers).split())[:MOST_SHOWN]
 
     def _answer(self, body: bytes, where: str) -> Any:
         httpx = self._httpx
@@ -107,12 +110,12 @@ class Transport:
         except httpx.TimeoutException:
             raise PassingError(self._too_slow) from None
         except (httpx.UnsupportedProtocol, httpx.InvalidURL, ValueError) as error:
-            raise self._failure(where, f"cannot be reached: {_plain(error)}") from None
+            raise self._failure(where, f"cannot be reached: {self._shown(error)}") from None
         except (httpx.TransportError, httpx.DecodingError) as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise self._failure(where, f"has no valid certificate: {_plain(error)}") from None
+                raise self._failure(where, f"has no valid certificate: {self._shown(error)}") from None
             doing = "cannot be connected to" if isinstance(error, httpx.ConnectError) else "broke the answer off"
-            raise PassingError(f"{doing} ({_plain(error) or type(error).__name__})") from None
+            raise PassingError(f"{doing} ({self._shown(error) or type(error).__name__})") from None
         return self._read(response, content, where)
 
     def _read(self, response: httpx.Response, content: bytes, where: str) -> Any:
@@ -183,7 +186,7 @@ class Transport:
                     client = self._httpx.Client(trust_env=not is_direct, verify=is_https, limits=limits)
                 except (ImportError, ValueError, OSError) as error:
                     raise ModelError(
-                        f"the environment's proxy or certificates cannot be used: {_plain(error)}"
+                        f"the environment's proxy or certificates cannot be used: {self._shown(error)}"
                     ) from None
                 self._clients[is_direct, is_https] = client
             return self._clients[is_direct, is_https]
@@ -219,7 +222,3 @@ def shown(url: str) -> str:
 
 def _status(response: httpx.Response) -> str:
     return f"{response.status_code} {response.reason_phrase}".strip()
-
-
-def _plain(text: Any) -> str:
-    return " ".join(str(text).split())[:MOST_SHOWN]

@@ -440,12 +440,10 @@ def test_a_secret_that_the_server_repeats_is_not_shown(monkeypatch, code):
 
 def test_no_part_of_a_secret_stays_where_a_text_is_cut(monkeypatch):
     monkeypatch.setenv("SERVICE_KEY", SECRET)
-    for length in (170, 185, 190, 199, 790, 799):
-        with Server(
-            servers.mlflow, faults=[servers.status(400, b"x" * 100 + b" " * (length - 100) + SECRET.encode())]
-        ) as server:
+    for length in (150, 185, 190, 195, 199):
+        with Server(servers.mlflow, faults=[servers.status(400, b"x" * length + SECRET.encode())]) as server:
             sentence, _ = failure(source(server, headers=HEADERS))
-        assert SECRET[:3] not in sentence
+        assert SECRET[:1] not in sentence.partition("xxx")[2].replace("x", "")
 
 
 def test_a_fingerprint_tells_models_apart_and_holds_no_secret(monkeypatch):
