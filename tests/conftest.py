@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import textwrap
 
@@ -14,6 +15,10 @@ import pytest
 import scipy.special  # noqa: F401
 
 import pytest_behave.evaluate  # noqa: F401
+
+with contextlib.suppress(ImportError):  # only with the extra `http`
+    import httpcore  # noqa: F401
+    import httpx  # noqa: F401
 
 pytest_plugins = ["pytester"]
 
