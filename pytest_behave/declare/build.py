@@ -175,6 +175,7 @@ class _Builder:
             batch_size=value.batch_size,
             allow_pickle=value.allow_pickle,
             options=value.options,
+            fingerprint=value.fingerprint,
             place=place,
         )
 
@@ -188,6 +189,7 @@ class _Builder:
             "batch_size": {"python", "estimator", "plugin"},
             "allow_pickle": {"estimator"},
             "options": {"plugin"},
+            "fingerprint": {"python", "estimator", "plugin"},
         }
         for name in sorted(value.model_fields_set & set(fitting)):
             if kind not in fitting[name]:

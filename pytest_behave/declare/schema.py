@@ -102,6 +102,12 @@ class ModelPart(Part):
         default=False, description="Allow an estimator in a pickle file. Such a file can run any code: trust it first."
     )
     options: Mapping = Field(default={}, description="Options for the plugin's model source.")
+    fingerprint: str | None = Field(
+        default=None,
+        description="Stands for the model in the prediction cache: change it whenever the outputs may change. "
+        "Default: the code of the model and the files it reaches.",
+        examples=["2026-11-03"],
+    )
 
 
 Model = Annotated[

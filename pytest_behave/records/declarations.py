@@ -61,6 +61,7 @@ class ModelSpec:
     batch_size: int = 1024
     allow_pickle: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    fingerprint: str | None = None
     function: Callable[..., Any] | None = None
     place: Place | None = None
 
