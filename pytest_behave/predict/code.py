@@ -8,9 +8,13 @@ installed distributions the version counts. A text in the code that names a file
 from __future__ import annotations
 
 import ast
+import contextlib
+import functools
 import hashlib
 import importlib.util
+import itertools
 import os
+import re
 import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
@@ -27,6 +31,7 @@ WRITES = {"write_text", "write_bytes", "touch", "mkdir", "unlink", "to_csv", "to
 IMPORTS = {"import_module", "__import__"}
 INSTALLED = {"site-packages", "dist-packages"}
 STANDARD = Path(sysconfig.get_paths()["stdlib"])
+VERSION = re.compile(r"""^__version__\s*(?::\s*\w+)?\s*=\s*["']([^"']+)["']""", re.MULTILINE)
 THIS_PACKAGE = Path(__file__).parents[1]
 
 
@@ -87,8 +92,7 @@ class Reach:
         for name in _imported(tree, module.package):
             found += self._modules(name, module.file.parent)
         if _imports_what_it_computes(tree):
-            names = sorted(path for path in module.file.parent.rglob("*.py") if not INSTALLED & set(path.parts))
-            found += [Module(path.stem, path) for path in names[:MOST_FILES]]
+            found += [Module(path.stem, path) for path in _neighbours(module.file.parent)]
         return found
 
     def _add_name(self, name: str, beside: Path) -> bool:
@@ -139,7 +143,7 @@ def _found(name: str, folders: Sequence[Path]) -> tuple[Path | None, Path | None
     own = [folder for folder in folders if is_own_file(folder)]
     found = next(filter(None, (_found_in(folder, name) for folder in own)), None)
     if found is not None:
-        return found
+        return found if is_own_file(found[0] or Path(found[1] or "")) else None
     try:
         spec = importlib.util.find_spec(name)  # of a name without dots nothing is imported
     except (ImportError, ValueError, AttributeError):
@@ -172,17 +176,37 @@ def is_own_file(path: Path) -> bool:
     )
 
 
+@functools.cache
 def version_of(top: str) -> str:
     """Return the version of the distribution that a module comes from; empty if it is not installed."""
     try:
         return metadata.version(top)
     except (metadata.PackageNotFoundError, ValueError):
         pass
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError, AttributeError):
+        spec = None
+    if spec is None or spec.origin is None or not INSTALLED & set(Path(spec.origin).parts):
+        return ""
+    return _written_version(Path(spec.origin).parent) or _recorded_version(top)
+
+
+def _written_version(package: Path) -> str:
+    """Return the version that a package writes down in its own code, which takes no time to find."""
+    for name in ("__init__.py", "_version.py", "version.py"):
+        with contextlib.suppress(OSError):
+            found = VERSION.search((package / name).read_text(encoding="utf-8", errors="replace"))
+            if found:
+                return found[1]
+    return ""
+
+
+def _recorded_version(top: str) -> str:
+    """Return the version of the distribution whose list of files has the module: a second, among many distributions."""
     for found in metadata.distributions():
-        if top in (found.read_text("top_level.txt") or "").split():
-            return f"{found.metadata['Name']} {found.version}"
-    for found in metadata.distributions():
-        if f"\n{top}/__init__.py," in f"\n{found.read_text('RECORD') or ''}":
+        record = f"\n{found.read_text('RECORD') or ''}"
+        if f"\n{top}/" in record or f"\n{top}." in record:
             return f"{found.metadata['Name']} {found.version}"
     return ""
 
@@ -205,6 +229,14 @@ def _folder_digest(folder: Path) -> str:
         content = file_digest(path) if is_read else f"{state.st_size} {state.st_mtime_ns}"
         facts.append(f"{path.relative_to(folder).as_posix()} {content}")
     return hashlib.sha256("\n".join(facts).encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def _neighbours(folder: Path) -> list[Path]:
+    """Return all modules in and below a folder; those in it alone, if they are very many."""
+    paths = list(itertools.islice(folder.rglob("*.py"), MOST_FILES + 1))
+    return (
+        sorted(path for path in paths if is_own_file(path)) if len(paths) <= MOST_FILES else sorted(folder.glob("*.py"))
+    )
 
 
 # -- reading a module's tree

@@ -19,6 +19,7 @@ from pytest_behave.predict.plain import NotPlainError, to_text
 SIP_KEYS = ("behave prediction", "cache, by content")  # of 16 bytes each, after cutting
 EXACT = 2.0**53  # beyond it not every integer is a double
 SECOND_IN = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+MANY = 1_000  # texts that tell whether a column repeats itself
 SAMPLE = 50  # texts of a column that tell whether they name files
 LONGEST_NAME = 1024
 
@@ -68,9 +69,10 @@ def _hashes(series: pd.Series, missing: np.ndarray, roots: Sequence[Path]) -> tu
     if isinstance(dtype, pd.StringDtype) or kind == "string":
         return _of_texts(series.to_numpy(dtype=object), missing, roots)
     if kind == "boolean" or (kind == "" and pd.api.types.is_bool_dtype(dtype)):
-        return _of_numbers(np.where(missing, False, series.to_numpy(dtype=object)).astype(np.float64), "bool")
+        present = series if dtype == np.dtype(bool) else series.astype(object).where(~missing, False)
+        return _of_numbers(present.to_numpy(dtype=np.float64), "bool")
     if kind == "floating" or (kind == "" and pd.api.types.is_float_dtype(dtype)):
-        return _of_numbers(series.to_numpy(dtype=np.float64, na_value=np.nan), "number")
+        return _of_floats(series.to_numpy(dtype=np.float64, na_value=np.nan))
     if kind == "" and pd.api.types.is_integer_dtype(dtype):
         return _of_integers(series, missing)
     return _of_objects(series.to_numpy(dtype=object), missing)
@@ -83,6 +85,14 @@ def _of_integers(series: pd.Series, missing: np.ndarray) -> tuple[np.ndarray, np
     large = np.flatnonzero(np.abs(numbers) >= EXACT)
     if len(large):
         low[large], high[large] = _text_hashes(_large_texts(whole.iloc[large].tolist()))
+    return low, high
+
+
+def _of_floats(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    low, high = _of_numbers(numbers, "number")
+    large = np.flatnonzero((np.abs(numbers) >= EXACT) & np.isfinite(numbers))
+    if len(large):
+        low[large], high[large] = _text_hashes(_large_texts(numbers[large].tolist()))
     return low, high
 
 
@@ -106,7 +116,11 @@ def _of_dates(series: pd.Series) -> tuple[np.ndarray, np.ndarray]:
 
 def _of_texts(texts: np.ndarray, missing: np.ndarray, roots: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
     present = np.where(missing, "", texts)
-    low, high = _text_hashes(present)
+    if len(present) > MANY and len(set(present[:MANY].tolist())) < MANY / 2:  # few texts, again and again
+        codes, distinct = pd.factorize(present)
+        low, high = (hashes[codes] for hashes in _text_hashes(distinct))
+    else:
+        low, high = _text_hashes(present)
     for row, content in _files_named(present, roots):
         low[row], high[row] = low[row] ^ content[0], high[row] ^ content[1]
     return low, high
@@ -183,7 +197,9 @@ def _kind_of(value: object) -> str:
         return "bool"
     if isinstance(value, (int, np.integer)):
         return "number" if abs(int(value)) < EXACT else "large"
-    return "number" if isinstance(value, (float, np.floating)) else "other"
+    if not isinstance(value, (float, np.floating)):
+        return "other"
+    return "large" if np.isfinite(value) and abs(value) >= EXACT else "number"
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:

@@ -105,6 +105,7 @@ _WRITE: dict[type, Callable[[Any], Any]] = {
     dt.datetime: dt.datetime.isoformat,
     dt.timedelta: lambda value: [value.days, value.seconds, value.microseconds],
     pd.Timestamp: lambda value: [int(value.asm8.astype(np.int64)), value.unit, value.tz and str(value.tz)],
+    pd.Timedelta: lambda value: [int(value.asm8.astype(np.int64)), value.unit],
     np.ndarray: lambda value: [list(value.shape), [_tagged(cell) for cell in value.ravel()]],
 }
 _READ: dict[str, Callable[[Any], Any]] = {
@@ -125,4 +126,5 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "datetime": dt.datetime.fromisoformat,
     "timedelta": lambda content: dt.timedelta(*content),
     "Timestamp": _timestamp,
+    "Timedelta": lambda content: pd.Timedelta(np.timedelta64(*content)).as_unit(content[1]),
 }
