@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from pytest_behave.cli import main
 from pytest_behave.predict.segments import segments_in
 
 SUITE = """\
@@ -452,30 +453,41 @@ def test_a_worker_that_waits_says_so_at_once_and_at_the_end(suite, cache):
 # -- pytest-behave cache
 
 
-def cache_command(project, *arguments):
-    command = [sys.executable, "-m", "pytest_behave", "cache", *arguments]
-    done = subprocess.run(command, cwd=project.path, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
+@pytest.fixture
+def cache_command(suite, monkeypatch, capsys):
+    """Run ``pytest-behave cache`` in the project's folder."""
+    monkeypatch.chdir(suite.path)
+
+    def run(*arguments):
+        capsys.readouterr()
+        try:
+            code = main(["cache", *arguments])
+        except SystemExit as error:
+            code = error.code
+        seen = capsys.readouterr()
+        return code, seen.out + seen.err
+
+    return run
 
 
-def test_the_cache_is_listed_shrunk_and_cleared_from_the_command_line(suite):
-    assert cache_command(suite, "info") == (0, ".behave_cache holds no outputs\n")
+def test_the_cache_is_listed_shrunk_and_cleared_from_the_command_line(suite, cache_command):
+    assert cache_command("info") == (0, ".behave_cache holds no outputs\n")
     calls(suite)
     append(suite, "model.py", "# edited\n")
     calls(suite)
-    code, text = cache_command(suite, "info")
+    code, text = cache_command("info")
     assert code == 0
     assert text.startswith(".behave_cache: 2 models, 16 rows, ")
     assert text.count("s: model:predict") == 2
-    assert cache_command(suite, "gc", "--older-than", "1d")[1] == "removed 0 models, 0 B\n"
+    assert cache_command("gc", "--older-than", "1d")[1] == "removed 0 models, 0 B\n"
     newest = text.splitlines()[1].split()[0]
     one = sum(path.stat().st_size for path in (suite.path / ".behave_cache" / newest).iterdir())
-    assert cache_command(suite, "gc", "--max-size", f"{one}B")[1].startswith("removed 1 model, ")
+    assert cache_command("gc", "--max-size", f"{one}B")[1].startswith("removed 1 model, ")
     assert calls(suite)[0] == []
-    assert cache_command(suite, "gc", "--older-than", "0s")[1].startswith("removed 1 model, ")
+    assert cache_command("gc", "--older-than", "0s")[1].startswith("removed 1 model, ")
     assert calls(suite)[0] == [3, 3, 2]
-    assert cache_command(suite, "clear")[1].startswith("removed 1 model, ")
-    assert cache_command(suite, "info")[1] == ".behave_cache holds no outputs\n"
+    assert cache_command("clear")[1].startswith("removed 1 model, ")
+    assert cache_command("info")[1] == ".behave_cache holds no outputs\n"
 
 
 @pytest.mark.parametrize(
@@ -487,8 +499,8 @@ def test_the_cache_is_listed_shrunk_and_cleared_from_the_command_line(suite):
         (("clear", "--cache", "."), ". is not a prediction cache (it has no CACHEDIR.TAG): name one with --cache"),
     ],
 )
-def test_mistakes_at_the_command_line_are_one_sentence(suite, arguments, message):
-    code, text = cache_command(suite, *arguments)
+def test_mistakes_at_the_command_line_are_one_sentence(suite, cache_command, arguments, message):
+    code, text = cache_command(*arguments)
     assert code != 0
     assert message in text
     assert (suite.path / "rows.csv").exists()
