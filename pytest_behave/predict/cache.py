@@ -155,7 +155,7 @@ class ModelCache:
         """Go on without writing, and say so, when a disk is full or a folder cannot be written."""
         try:
             yield
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, pa.ArrowException, NotImplementedError) as error:  # the last: locks, on some network drives
             if self._writes:
                 self._say(f"the cache cannot be written ({_reason(error)}): this run goes on without keeping more")
             self._writes = False

@@ -92,12 +92,14 @@ def batch_in(data: bytes) -> pa.RecordBatch:
 
 def by_schema(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
     """Join tables of the same columns and kinds, up to the size of a segment."""
-    groups: dict[str, list[pa.Table]] = {}
+    groups: dict[bytes, list[pa.Table]] = {}
+    sizes: dict[bytes, int] = {}
     for table in tables:
-        key = table.schema.to_string(show_schema_metadata=False) + repr(table.schema.metadata)
-        group = groups.setdefault(key, [])
-        group.append(table)
-        if sum(part.nbytes for part in group) >= LARGEST:
+        key = table.schema.serialize().to_pybytes()
+        groups.setdefault(key, []).append(table)
+        sizes[key] = sizes.get(key, 0) + table.nbytes
+        if sizes[key] >= LARGEST:
+            del sizes[key]
             yield pa.concat_tables(groups.pop(key))
     for group in groups.values():
         yield pa.concat_tables(group)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,7 @@ def shared(
 ) -> Predictions:
     """Return ``compute()``, run by one of the processes that share ``folder``; its failure is everybody's.
 
-    Outputs that cannot be written down are computed by each process.
+    Outputs that cannot be written down, or not on a full disk, are computed by each process.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path, failure = folder / f"{key}.arrow", folder / f"{key}.failed"
@@ -33,17 +34,15 @@ def shared(
         try:
             predictions = compute()
         except Exception as error:
-            failure.write_text(str(error), encoding="utf-8")
+            with contextlib.suppress(OSError):
+                failure.write_text(str(error), encoding="utf-8")
             raise
         _write(path, predictions)
         return predictions
 
 
 def _write(path: Path, predictions: Predictions) -> None:
-    try:
-        data = batch_bytes(record_batch(predictions))
-    except NotPlainError:
-        return
     unfinished = path.with_suffix(f".{os.getpid()}")
-    unfinished.write_bytes(data)
-    unfinished.replace(path)
+    with contextlib.suppress(NotPlainError, OSError):
+        unfinished.write_bytes(batch_bytes(record_batch(predictions)))
+        unfinished.replace(path)

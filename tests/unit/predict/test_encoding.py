@@ -147,7 +147,9 @@ def test_categories_come_back_as_their_values():
     assert after.prediction.tolist() == ["a", "b", "a"]
 
 
-@pytest.mark.parametrize("value", [object(), len, "\ud800", pd.Interval(0, 1)], ids=repr)
+@pytest.mark.parametrize(
+    "value", [object(), len, "\ud800", pd.Interval(0, 1)], ids=["object", "function", "text", "interval"]
+)
 def test_what_cannot_be_written_down_is_refused(value):
     with pytest.raises(NotPlainError):
         record_batch(Predictions(prediction=pd.Series([value], dtype=object)))
