@@ -93,6 +93,8 @@ class Predictor:
                 for batch in self._batches(frame, ids):
                     batches.append(batch)
                     progress(len(batch.rows))
+            if self._kept is not None and self._kept.predicted and self._spec.function is None:
+                self._kept.check(self._identity())
             return encodable(joined(batches))
 
         return self._share(f"{what}-{self.name}", compute)

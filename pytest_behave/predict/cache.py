@@ -43,7 +43,7 @@ class Cache:
                 self.say(f"{suite}: model {spec.name!r} is not cached: {identity.reason}")
             return None
         store = Store(self.folder / identity.key, lambda text: self.say(f"{suite}: {text}"))
-        return ModelCache(self, store, spec, suite)
+        return ModelCache(self, store, identity, spec, suite)
 
     def prepare(self) -> None:
         """Make the directory, marked as a cache for git and for backups; raises OSError."""
@@ -56,12 +56,14 @@ class Cache:
 class ModelCache:
     """The kept outputs of one model, for one suite."""
 
-    def __init__(self, cache: Cache, store: Store, spec: ModelSpec, suite: str) -> None:
+    def __init__(self, cache: Cache, store: Store, identity: Identity, spec: ModelSpec, suite: str) -> None:
         self._cache = cache
+        self._identity = identity
         self._store = store
         self._spec = spec
         self._suite = suite
         self._writes = True
+        self.predicted = 0  # rows that were not known
         about = store.about()
         self._shown = _digest(f"{spec.location}\n{spec.threshold}\n{dict(spec.options)}")
         self.fingerprint: str | None = about.get("fingerprints", {}).get(self._shown)
@@ -117,10 +119,19 @@ class ModelCache:
                 for batch in source().batches(some, [ids[row] for row in rows.tolist()]):
                     places = rows[batch.rows]
                     self._keep(keys[places], batch)
+                    self.predicted += len(places)
                     yield Batch(places, batch.predictions)
         finally:
             with self._writing():
                 self._store.close()
+
+    def check(self, identity: Identity) -> None:
+        """Say so where the model is another one after it ran: what was kept will not be found again."""
+        if identity != self._identity:
+            self._say(
+                f"model {self._spec.name!r} or a file that its code names changed while it ran, so the next run "
+                "predicts everything again; if the model writes that file, give it a `fingerprint:`"
+            )
 
     def _known(self, keys: np.ndarray) -> list[Batch]:
         try:

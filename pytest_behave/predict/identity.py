@@ -33,7 +33,8 @@ def identity_of(spec: ModelSpec, folder: Path, function: Callable[..., Any] | No
     if spec.kind in ("predictions", "column"):
         return Identity()
     try:
-        facts = [spec.kind, _where(spec, folder), to_text(dict(spec.options)), *_content(spec, folder, function)]
+        declared = [spec.kind, _where(spec, folder), to_text(dict(spec.options)), to_text(list(spec.features))]
+        facts = [*declared, *_content(spec, folder, function)]
     except NotPlainError as error:
         return Identity(reason=f"it holds {error}, whose state cannot be told: {GIVE}")
     except OSError:

@@ -317,6 +317,20 @@ def test_outputs_that_cannot_be_written_down_are_not_kept_and_that_is_said(suite
         assert "1 passed" in said
 
 
+def test_a_model_that_writes_a_file_which_its_code_names_is_told(suite):
+    writes = "    seen = Path(NAME)\n    seen.write_text(f'{seen.exists() and seen.read_text()}.')\n    return"
+    suite.write("model.py", "from pathlib import Path\nNAME = 'seen.txt'\n" + MODEL.replace("    return", writes))
+    for _ in range(2):
+        sizes, said = calls(suite)
+        assert sizes == [3, 3, 2]
+        assert (
+            said.count("a file that its code names changed while it ran, so the next run predicts everything again")
+            == 1
+        )
+    suite.write("s.behave.yaml", SUITE.replace("batch_size", "fingerprint: one, batch_size"))
+    assert [calls(suite)[0] for _ in range(2)] == [[3, 3, 2], []]
+
+
 # -- faults
 
 
