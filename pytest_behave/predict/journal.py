@@ -36,7 +36,9 @@ class Journal:
         self.path = folder / f"{time.time_ns():x}-{os.getpid()}-{secrets.token_hex(4)}{ENDING}"
         self._lock = lock_of(self.path)
         self._lock.acquire(timeout=0)
-        self._file = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0))
+        self._file = os.open(
+            self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666
+        )
         self._end = 0
         self._synced = time.monotonic()
 
