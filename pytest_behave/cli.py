@@ -1,4 +1,4 @@
-"""The command line: ``pytest-behave schema | init | lint | diff | selfcheck`` (also ``python -m pytest_behave``)."""
+"""The command line: ``pytest-behave schema | init | lint | diff | selfcheck | cache`` (also ``python -m pytest_behave``)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,67 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--model", help="the candidate, where a suite declares several models")
     check.add_argument("--cluster", metavar="COLUMN", help="try what if rows with the same value are not independent")
     check.set_defaults(run=_selfcheck)
+    cache = commands.add_parser("cache", help="say what the prediction cache holds, or make it smaller")
+    _add_cache_commands(cache.add_subparsers(required=True, metavar="ACTION"))
     return parser
+
+
+def _add_cache_commands(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    info = actions.add_parser("info", help="list models with rows, size and last use")
+    info.set_defaults(run=_cache_info)
+    clear = actions.add_parser("clear", help="remove everything")
+    clear.set_defaults(run=_cache_clear)
+    collect = actions.add_parser("gc", help="remove what has not been used for long")
+    collect.add_argument("--older-than", type=_seconds, metavar="TIME", help="unused for that long, such as 12h or 30d")
+    collect.add_argument("--max-size", type=_bytes, metavar="SIZE", help="the least recently used beyond, such as 5GB")
+    collect.set_defaults(run=_cache_collect)
+    for action in (info, clear, collect):
+        action.add_argument(
+            "--cache", type=Path, default=Path(".behave_cache"), metavar="DIR", help="default: %(default)s"
+        )
+
+
+def _seconds(text: str) -> float:
+    from pytest_behave.predict.housekeeping import seconds_of
+
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _bytes(text: str) -> int:
+    from pytest_behave.predict.housekeeping import bytes_of
+
+    try:
+        return bytes_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _cache_info(parsed: argparse.Namespace) -> int:
+    from pytest_behave.predict.housekeeping import info_lines
+
+    return _printed(info_lines(parsed.cache))
+
+
+def _cache_clear(parsed: argparse.Namespace) -> int:
+    from pytest_behave.predict.housekeeping import clear_lines
+
+    return _printed(clear_lines(parsed.cache))
+
+
+def _cache_collect(parsed: argparse.Namespace) -> int:
+    from pytest_behave.predict.housekeeping import collect_lines
+
+    if parsed.older_than is None and parsed.max_size is None:
+        raise BehaveError("cache gc: give --older-than, --max-size or both")
+    return _printed(collect_lines(parsed.cache, older_than=parsed.older_than, max_size=parsed.max_size))
+
+
+def _printed(lines: Sequence[str]) -> int:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    return OK
 
 
 def _count(text: str) -> int:

@@ -7,6 +7,7 @@
     ├── ModelError          the model failed, or returned something that is not a prediction
     ├── MetricError         a metric is unknown, unfit for the task, or failed
     ├── BaselineError       the stored baseline cannot be read, or not be written
+    ├── CacheError          a folder is no prediction cache
     └── MissingExtraError   an optional dependency is not installed
 
 The text of each is one sentence that says where, what, and what to do; callers print it as it is.
@@ -48,6 +49,10 @@ class MetricError(BehaveError):
 
 class BaselineError(BehaveError):
     """The stored baseline cannot be read from the working tree or from a commit, or not be written."""
+
+
+class CacheError(BehaveError):
+    """What is named as a prediction cache is none."""
 
 
 class MissingExtraError(BehaveError):

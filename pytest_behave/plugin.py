@@ -69,8 +69,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         dest="behave_reason",
         help="with --behave-baseline=accept: why, kept beside the values that change",
     )
+    group.addoption(
+        "--behave-cache",
+        metavar="DIR|off",
+        dest="behave_cache",
+        help="where models' outputs are kept from run to run; off: call models for every row; default: .behave_cache",
+    )
     parser.addini("behave", "run *.behave.yaml suites", type="bool", default=False)
     parser.addini("behave_strict", "fail undecided behaviors", type="bool", default=False)
+    parser.addini("behave_cache", "where models' outputs are kept, or off", default=".behave_cache")
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -96,6 +103,7 @@ def pytest_configure(config: pytest.Config) -> None:
         f"--behave-baseline={mode}": mode != "check",
         "--behave-against": config.getoption("behave_against"),
         "--behave-reason": config.getoption("behave_reason"),
+        "--behave-cache": config.getoption("behave_cache"),
     }
     idle = [name for name, value in given.items() if value]
     if idle:

@@ -16,6 +16,9 @@ import scipy.special  # noqa: F401
 
 import pytest_behave.evaluate  # noqa: F401
 
+with contextlib.suppress(ImportError):  # it takes the place of the finder of installed packages, and comes with dask
+    import importlib_metadata  # noqa: F401
+
 with contextlib.suppress(ImportError):  # only with the extra `http`
     import httpcore  # noqa: F401
     import httpx  # noqa: F401

@@ -25,7 +25,7 @@ FITTING = {
     "batch_size": {"python", "estimator", "plugin", "url", "command"},
     "allow_pickle": {"estimator"},
     "options": {"plugin"},
-    "fingerprint": {"python", "plugin", "url", "command"},
+    "fingerprint": {"python", "estimator", "plugin", "url", "command"},
     "protocol": {"url"},
     **{key: {"url"} for keys in (OF_EVERY_PROTOCOL, *KEYS.values()) for key in keys - {"features", "batch_size"}},
     "timeout": {"url", "command"},

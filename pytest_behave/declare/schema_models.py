@@ -102,7 +102,9 @@ class ModelPart(Part):
     options: Mapping = Field(default={}, description="Options for the plugin's model source.")
     fingerprint: str | None = Field(
         default=None,
-        description="Version of the model, where it cannot be seen from here: change it when the model behind a url does.",
+        description="Version of the model, also in the prediction cache: change it whenever the outputs may change. "
+        "Default: the code and the files that the model reaches; what is behind a url cannot be seen.",
+        examples=["2026-11-03"],
     )
     protocol: Literal["mlflow", "openai-chat", "v2", "json"] | None = Field(
         default=None,

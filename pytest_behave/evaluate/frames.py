@@ -38,6 +38,8 @@ from pytest_behave.report.lines import figure, instance_section
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pytest_behave.predict.cache import Cache
+
 Model = Callable[..., Any] | Mapping[str, Any] | str
 Metrics = Sequence[str | Mapping[str, Any] | Callable[..., Any]]
 
@@ -155,10 +157,13 @@ class SliceView:
 class SuiteView:
     """A suite with its model's outputs; ``suite["slice"].metric`` measures."""
 
-    def __init__(self, prepared: Prepared, *, ref: str | None = None, accepts: bool = False) -> None:
+    def __init__(
+        self, prepared: Prepared, *, ref: str | None = None, accepts: bool = False, cache: Cache | None = None
+    ) -> None:
         self._fork = None if prepared.table is None else prepared.table.fork()
         self._ref, self._accepts = ref, accepts
-        self._predictor = Predictor(prepared, prepared.models[-1])
+        self._kept = cache
+        self._predictor = Predictor(prepared, prepared.models[-1], cache=cache)
         self._measured = Measured(prepared, prepared.models[-1], self._predictor)
         self._regressions: dict[tuple[str, str], Behavior] = {}
         self._slices = {slice_.name: slice_ for slice_ in self._measured.slices}
@@ -213,7 +218,7 @@ class SuiteView:
 
     @cached_property
     def _against(self) -> Against | None:
-        return find_baseline(self._measured.prepared, self._fork, self._ref)
+        return find_baseline(self._measured.prepared, self._fork, self._ref, cache=self._kept)
 
     def regression(self, slice_: Slice, metric: str) -> Regression:
         """Return how much worse than the baseline a metric is on a slice.
@@ -282,6 +287,7 @@ def suite_of_frame(  # noqa: PLR0913 - a suite is made of all of these
     extensions: Extensions | None = None,
     ref: str | None = None,
     accepts: bool = False,
+    cache: Cache | None = None,
 ) -> SuiteView:
     """Return a suite over a data frame; the arguments are those of the YAML format.
 
@@ -325,7 +331,7 @@ def suite_of_frame(  # noqa: PLR0913 - a suite is made of all of these
         ),
     )
     prepared = prepare(suite, replace(extensions, read=lambda _source, _spec: data))
-    return SuiteView(prepared, ref=ref, accepts=accepts)
+    return SuiteView(prepared, ref=ref, accepts=accepts, cache=cache)
 
 
 def _model(model: Model, name: str) -> Any:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 import pandas as pd
@@ -21,10 +22,14 @@ from pytest_behave.evaluate.prepare import Prepared
 from pytest_behave.measure.kernel import Masks
 from pytest_behave.measure.outcome import make_outcome, own_labels
 from pytest_behave.measure.registry import Chosen, measure, worst_rows
-from pytest_behave.predict.normalize import check_complete, encodable, joined
+from pytest_behave.predict.normalize import Batch, check_complete, encodable, joined
 from pytest_behave.predict.progress import progress_bar
-from pytest_behave.predict.sources import open_source
+from pytest_behave.predict.sources import Source, open_source
 from pytest_behave.records import Column, DatasetSpec, Estimate, Instance, ModelSpec, Name, Outcome, Predictions, Slice
+
+if TYPE_CHECKING:
+    from pytest_behave.predict.cache import Cache
+    from pytest_behave.predict.identity import Identity
 
 Share = Callable[[str, Callable[[], Predictions]], Predictions]
 Estimates = dict[tuple[str, str], "Estimate | BehaveError"]
@@ -39,17 +44,45 @@ def alone(_key: str, compute: Callable[[], Predictions]) -> Predictions:
 
 
 class Predictor:
-    """One model of a suite, opened."""
+    """One model of a suite, opened when it is needed: with all outputs in the cache it never is."""
 
     def __init__(
-        self, prepared: Prepared, model: ModelSpec, share: Share = alone, terminal: TextIO | None = None
+        self,
+        prepared: Prepared,
+        model: ModelSpec,
+        share: Share = alone,
+        terminal: TextIO | None = None,
+        cache: Cache | None = None,
     ) -> None:
         self._terminal = terminal
         self.name = model.name
+        self._spec = model
+        self._prepared = prepared
         self._suite = prepared.suite.name
         self._share = share
-        self._source = open_source(model, Tools(prepared), prepared.extensions.model)
-        self.fingerprint = self._source.fingerprint
+        self._kept = None if cache is None else cache.of_model(self._identity(), model, self._suite)
+        if self._kept is not None and self._kept.fingerprint is None:
+            self._kept.opened(self._source)
+        self.fingerprint: str = self._source.fingerprint if self._kept is None else str(self._kept.fingerprint)
+
+    @cached_property
+    def _source(self) -> Source:
+        return open_source(self._spec, Tools(self._prepared), self._prepared.extensions.model)
+
+    def _identity(self) -> Identity:
+        from pytest_behave.predict.identity import identity_of
+
+        function = self._spec.function
+        if self._spec.kind == "plugin" and self._spec.fingerprint is None:
+            function = getattr(self._source, "function", None)
+        return identity_of(self._spec, self._prepared.suite.path.parent, function)
+
+    def _batches(self, frame: pd.DataFrame, ids: list[str]) -> Iterator[Batch]:
+        if self._kept is None:
+            return self._source.batches(frame, ids)
+        suite = self._prepared.suite
+        folders = [suite.path.parent, *([Path(suite.dataset.source).parent] if suite.dataset else []), Path.cwd()]
+        return self._kept.batches(lambda: self._source, frame, ids, list(dict.fromkeys(folders)))
 
     def predict(self, what: str, frame: pd.DataFrame, ids: list[str]) -> Predictions:
         """Return the outputs for the rows of a frame; ``what`` tells rows from golden cases among sharing processes."""
@@ -57,9 +90,11 @@ class Predictor:
         def compute() -> Predictions:
             with progress_bar(self._terminal, len(frame), f"{self._suite}: {self.name}") as progress:
                 batches = []
-                for batch in self._source.batches(frame, ids):
+                for batch in self._batches(frame, ids):
                     batches.append(batch)
                     progress(len(batch.rows))
+            if self._kept is not None and self._kept.predicted and self._spec.function is None:
+                self._kept.check(self._identity())
             return encodable(joined(batches))
 
         return self._share(f"{what}-{self.name}", compute)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from pytest_behave.data.table import Table
 from pytest_behave.errors import BehaveError, did_you_mean
@@ -15,6 +15,9 @@ from pytest_behave.evaluate.judged import Judged, behavior_of
 from pytest_behave.evaluate.measured import Measured, Predictor, Share, alone
 from pytest_behave.evaluate.prepare import Prepared
 from pytest_behave.records import Behavior, Key, ModelSpec, SuiteRun, Verdict
+
+if TYPE_CHECKING:
+    from pytest_behave.predict.cache import Cache
 
 MOST_NAMED = 5
 
@@ -28,24 +31,26 @@ def run_suite(  # noqa: PLR0913 - what a run may be told
     keep: Callable[[bytes], object] | None = None,
     today: str | None = None,
     terminal: TextIO | None = None,
+    cache: Cache | None = None,
 ) -> SuiteRun:
     """Run a model over a prepared suite and return everything measured and judged.
 
     ``model`` picks one of several by name (default: the last declared), ``ref`` the git commit whose baseline is compared
     with (default: the working tree's), ``share`` lets processes share predictions, ``keep`` gets the file
     of outputs that accepting the run would store,
-    ``today`` (ISO date) decides about known failures, ``terminal`` is where long work shows its progress. Never raises for what the model does: its failure is the
+    ``today`` (ISO date) decides about known failures, ``terminal`` is where long work shows its progress, ``cache`` where
+    outputs are kept from run to run. Never raises for what the model does: its failure is the
     verdict ``error`` of every behavior and case.
     """
     chosen = pick_model(prepared, model)
     today = today or dt.date.today().isoformat()  # noqa: DTZ011 - the user's own calendar
     try:
-        predictor = Predictor(prepared, chosen, share, terminal)
+        predictor = Predictor(prepared, chosen, share, terminal, cache)
     except BehaveError as error:
         return _failed(prepared, chosen, "", str(error))
     try:
         fork = None if prepared.table is None else prepared.table.fork()
-        against = find_baseline(prepared, fork, ref, share, terminal)
+        against = find_baseline(prepared, fork, ref, share, terminal, cache)
         more = {} if against is None else against.columns
         measured = Measured(prepared, chosen, predictor, more) if prepared.table is not None else None
         judged = Judged(measured, today, against, terminal) if measured is not None else None
@@ -78,12 +83,13 @@ def run_suite(  # noqa: PLR0913 - what a run may be told
     )
 
 
-def find_baseline(
+def find_baseline(  # noqa: PLR0913, PLR0917 - as run_suite
     prepared: Prepared,
     table: Table | None,
     ref: str | None = None,
     share: Share = alone,
     terminal: TextIO | None = None,
+    cache: Cache | None = None,
 ) -> Against | None:
     """Return what to compare with, None if there is nothing.
 
@@ -92,7 +98,7 @@ def find_baseline(
     if table is None:
         return None
     if prepared.baseline is not None:
-        predictor = Predictor(prepared, prepared.baseline, share, terminal)
+        predictor = Predictor(prepared, prepared.baseline, share, terminal, cache)
         return against_model(prepared, table, prepared.baseline, predictor, ref)
     return against_stored(prepared, table, ref)
 

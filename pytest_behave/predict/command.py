@@ -55,6 +55,7 @@ class Command:
             *(file_fingerprint(path) for path in files if path.is_file()),
         )
         self.fingerprint = "sha256:" + hashlib.sha256(repr(parts).encode()).hexdigest()
+        self.inputs = spec.features
 
     def batches(self, frame: pd.DataFrame, ids: Sequence[str]) -> Iterator[Batch]:
         """Yield a batch when all its lines are answered; a failure or an interrupt ends the process."""

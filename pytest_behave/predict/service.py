@@ -27,6 +27,7 @@ class Service:
         self.service = service
         self._wire = wire_of(spec, service, withheld)
         self.fingerprint = service_fingerprint(spec, service)
+        self.inputs = service.columns or spec.features
 
     def batches(self, frame: pd.DataFrame, ids: Sequence[str]) -> Iterator[Batch]:
         """Yield batches as their answers come; after the first failure nothing more is asked."""

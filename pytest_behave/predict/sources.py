@@ -77,6 +77,7 @@ class CallableModel:
         self.spec = spec
         self.function = function
         self.features = spec.features or _fitted_features(function)
+        self.inputs = self.features  # columns that the outputs depend on; all, where none are named
         self.fingerprint = _callable_fingerprint(spec, function)
 
     def batches(self, frame: pd.DataFrame, ids: Sequence[str]) -> Iterator[Batch]:
@@ -181,7 +182,7 @@ def estimator_source(spec: ModelSpec, tools: Tools) -> Source:
         return pd.DataFrame(outputs)
 
     source = CallableModel(spec, predict)
-    source.features = ()
+    source.features, source.inputs = (), features
     source.fingerprint = tools.file_fingerprint(path)
     return source
 

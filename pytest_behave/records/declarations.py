@@ -89,9 +89,9 @@ class ModelSpec:
     batch_size: int = 1024
     allow_pickle: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    fingerprint: str | None = None
     function: Callable[..., Any] | None = None
     service: ServiceSpec | None = None
-    fingerprint: str | None = None
     place: Place | None = None
 
 

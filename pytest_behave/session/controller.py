@@ -26,6 +26,7 @@ class Controller:
         self.config = config
         self.suites: dict[str, dict[str, Any]] = {}
         self.views: list[dict[str, Any]] = []
+        self.said: dict[str, None] = {}
         self.uncollected = False
         self.targets = [self._target(text) for text in config.getoption("behave_report")]
 
@@ -57,6 +58,7 @@ class Controller:
     @pytest.hookimpl
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the results that a report carries."""
+        self.said |= dict.fromkeys(getattr(report, "behave_said", ()))
         wire = getattr(report, "behave", None)
         if wire is None:
             return
@@ -150,6 +152,7 @@ class Controller:
         """Take what an xdist worker's tests declared."""
         output = getattr(node, "workeroutput", {})
         self.views += json.loads(output.get("behave_views", "[]"))
+        self.said |= dict.fromkeys(output.get("behave_said", ()))
 
     def _print(self, reporter: pytest.TerminalReporter | None, lines: Iterable[str]) -> None:
         if reporter is not None:
@@ -189,7 +192,9 @@ class Controller:
 
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print what broke, and on GitHub the annotations."""
+        """Print what broke, what to know of the run, and on GitHub the annotations."""
+        for text in {**self.said, **self.config.stash[RUNNER].said}:
+            terminalreporter.write_line(f"behave: {text}")
         if not self.suites:
             return
         from pytest_behave.report.github import workflow_commands

@@ -33,6 +33,7 @@ class Behave:
             extensions=runner.extensions(folder / "behave.suite"),
             ref=self._config.getoption("behave_against"),
             accepts=runner.accepts,
+            cache=runner.cache,
         )
         runner.views.append(view)
         return view

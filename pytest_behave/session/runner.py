@@ -24,6 +24,8 @@ from pytest_behave.records import Run
 if TYPE_CHECKING:
     from pytest_behave.evaluate import Extensions, Prepared
     from pytest_behave.evaluate.frames import SuiteView
+    from pytest_behave.predict.cache import Cache
+    from pytest_behave.predict.waiting import Audience
     from pytest_behave.records import Behavior, Predictions, SuiteRun
 
 RUNNER: pytest.StashKey[Runner] = pytest.StashKey()
@@ -39,10 +41,11 @@ class Runner:
         self._sent: set[Path] = set()
         self.views: list[SuiteView] = []
         # duplicated now, while pytest does not capture: a model runs while it does
-        is_terminal = not hasattr(config, "workerinput") and os.isatty(2)
-        self._terminal = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace") if is_terminal else None
-        if self._terminal is not None:
-            config.add_cleanup(self._terminal.close)
+        self._screen = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace") if os.isatty(2) else None
+        if self._screen is not None:
+            config.add_cleanup(self._screen.close)
+        self._terminal = None if hasattr(config, "workerinput") else self._screen
+        self.said: dict[str, None] = {}  # lines for the summary, in order
         self._groups: dict[Path, dict[str, list[tuple[int, Behavior]]]] = {}
 
     # -- extensions
@@ -94,6 +97,7 @@ class Runner:
                 share=self._share(path),
                 keep=self._keep(path) if self.accepts and prepared.baseline is None else None,
                 terminal=self._terminal,
+                cache=self.cache,
             )
             self._runs[path] = replace(run, strict=self.is_strict, behaviors=tuple(map(self._stored, run.behaviors)))
         return self._runs[path]
@@ -150,6 +154,46 @@ class Runner:
         except ValueError:
             return Path(path).as_posix()
 
+    # -- the prediction cache
+
+    @cached_property
+    def cache(self) -> Cache | None:
+        """The prediction cache; None if it is switched off."""
+        if self.cache_folder is None:
+            return None
+        from pytest_behave.predict.cache import Cache
+
+        return Cache(self.cache_folder, self.audience)
+
+    @cached_property
+    def cache_folder(self) -> Path | None:
+        """Where outputs are kept: below the directory that the option was given in, else the root directory."""
+        worker_input = getattr(self.config, "workerinput", None)
+        if worker_input is not None:
+            return Path(worker_input["behave_cache"]) if worker_input["behave_cache"] else None
+        given = self.config.getoption("behave_cache")
+        if "off" in (given, given or self.config.getini("behave_cache")):
+            return None
+        if given:
+            return self.config.invocation_params.dir / given
+        return self.config.rootpath / self.config.getini("behave_cache")
+
+    @cached_property
+    def audience(self) -> Audience:
+        """Who follows this process: the terminal now, the summary at the end."""
+        from pytest_behave.predict.waiting import Audience
+
+        worker_input = getattr(self.config, "workerinput", {})
+        return Audience(worker_input.get("workerid", f"process {os.getpid()}"), self._show, self._say)
+
+    def _say(self, text: str) -> None:
+        self.said[text] = None
+
+    def _show(self, text: str) -> None:
+        if self._screen is not None:
+            self._screen.write(f"behave: {text}\r\n")
+            self._screen.flush()
+
     # -- xdist
 
     @cached_property
@@ -164,13 +208,16 @@ class Runner:
     def pytest_configure_node(self, node: Any) -> None:
         """Tell each xdist worker where predictions are shared."""
         node.workerinput["behave_shared_folder"] = str(self.shared_folder)
+        node.workerinput["behave_cache"] = "" if self.cache_folder is None else str(self.cache_folder)
 
     def _share(self, path: Path) -> Callable[[str, Callable[[], Predictions]], Predictions]:
         if not hasattr(self.config, "workerinput"):
             return lambda _key, compute: compute()
         from pytest_behave.predict.sharing import shared
 
-        return lambda key, compute: shared(self.shared_folder, _file_key(str(path), key), compute)
+        return lambda key, compute: shared(
+            self.shared_folder, _file_key(str(path), key), compute, self.audience, f"the outputs for {path.name}"
+        )
 
     def views_to_accept(self) -> list[dict[str, Any]]:
         """Return the suites that tests declared, as the controller gets them when baselines are accepted."""
@@ -191,6 +238,7 @@ class Runner:
         output = getattr(self.config, "workeroutput", None)
         if output is not None:
             output["behave_views"] = json.dumps(self.views_to_accept())
+            output["behave_said"] = list(self.said)
 
     # -- results
 
@@ -217,6 +265,9 @@ class Runner:
                 self._sent.add(item.suite_path)
                 wire["once"] = item.once()
             report.behave = json.dumps(wire)  # type: ignore[attr-defined]
+        if call.when == "call" and self.said:
+            report.behave_said = list(self.said)  # type: ignore[attr-defined]
+            self.said = {}
         return report
 
 

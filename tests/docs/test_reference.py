@@ -206,7 +206,7 @@ def test_every_public_name_is_explained_and_there():
 
 def test_every_argument_of_behave_suite_is_explained():
     arguments = set(suite_of_frame.__kwdefaults__ or {}) | set(suite_of_frame.__annotations__)
-    by_the_fixture = {"folder", "extensions", "ref", "accepts"}
+    by_the_fixture = {"folder", "extensions", "ref", "accepts", "cache"}
     assert set(names("python-api.md", "The `behave` fixture")) == arguments - by_the_fixture - {"return"}
 
 

@@ -399,6 +399,11 @@ MISTAKES = [
         USAGE,
         ("--behave-reason=why",),
     ),
+    Mistake(
+        "fingerprint of a file of outputs",
+        {MODEL: "model: {column: guess, fingerprint: one}"},
+        "s.behave.yaml:2:24: 'fingerprint' does nothing for a model given by `column`: remove it",
+    ),
 ]
 
 

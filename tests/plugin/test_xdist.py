@@ -41,16 +41,16 @@ def suite(project):
 def run(project, *arguments):
     for name in ("o.json", "o.md", "calls.txt"):
         (project.path / name).unlink(missing_ok=True)
-    result = project.pytester.runpytest_subprocess(
-        "--behave", "-p", "no:hypothesispytest", "--behave-report=json:o.json", "--behave-report=md:o.md", *arguments
-    )
+    arguments = ("--behave-report=json:o.json", "--behave-report=md:o.md", *arguments)
+    result = project.pytester.runpytest_subprocess("--behave", "-p", "no:hypothesispytest", *arguments)
     calls = (project.path / "calls.txt").read_text().splitlines()
     return result, (project.path / "o.json").read_bytes(), (project.path / "o.md").read_bytes(), calls
 
 
-def test_results_are_the_same_byte_for_byte_and_the_model_runs_once(suite):
-    alone, json_alone, md_alone, calls_alone = run(suite)
-    both, json_both, md_both, calls_both = run(suite, "-n", "2")
+@pytest.mark.parametrize("caches", [("one", "two"), ("off", "off")])
+def test_results_are_the_same_byte_for_byte_and_the_model_runs_once(suite, caches):
+    alone, json_alone, md_alone, calls_alone = run(suite, f"--behave-cache={caches[0]}")
+    both, json_both, md_both, calls_both = run(suite, f"--behave-cache={caches[1]}", "-n", "2")
     assert alone.parseoutcomes() == {**both.parseoutcomes()}
     assert json_alone == json_both
     assert md_alone == md_both

@@ -1,0 +1,183 @@
+"""The prediction cache: outputs by model and row content, so that only new rows are predicted.
+
+A directory holds a folder per model, named by its key. What goes wrong with it is said once and costs predictions,
+never a run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from pytest_behave.predict.identity import Identity
+from pytest_behave.predict.keys import row_keys
+from pytest_behave.predict.normalize import Batch, encodable
+from pytest_behave.predict.plain import NotPlainError
+from pytest_behave.predict.sources import Source
+from pytest_behave.predict.store import READABLE, Store
+from pytest_behave.predict.waiting import Audience, held
+from pytest_behave.records import ModelSpec
+
+TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Predictions that pytest-behave keeps; see https://bford.info/cachedir/\n"
+IGNORE = "# Created by pytest-behave automatically.\n*\n"
+
+
+class Cache:
+    """A cache directory, as one process uses it."""
+
+    def __init__(self, folder: Path, audience: Audience) -> None:
+        self.folder = folder
+        self.audience = audience
+        self.say = audience.say
+
+    def of_model(self, identity: Identity, spec: ModelSpec, suite: str) -> ModelCache | None:
+        """Return the part of one model; None, and why, if its outputs are not kept."""
+        if not identity.key:
+            if identity.reason:
+                self.say(f"{suite}: model {spec.name!r} is not cached: {identity.reason}")
+            return None
+        store = Store(self.folder / identity.key, lambda text: self.say(f"{suite}: {text}"))
+        return ModelCache(self, store, identity, spec, suite)
+
+    def prepare(self) -> None:
+        """Make the directory, marked as a cache for git and for backups; raises OSError."""
+        if not (self.folder / "CACHEDIR.TAG").exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / ".gitignore").write_text(IGNORE, encoding="utf-8")
+            (self.folder / "CACHEDIR.TAG").write_text(TAG, encoding="utf-8")
+
+
+class ModelCache:
+    """The kept outputs of one model, for one suite."""
+
+    def __init__(self, cache: Cache, store: Store, identity: Identity, spec: ModelSpec, suite: str) -> None:
+        self._cache = cache
+        self._identity = identity
+        self._store = store
+        self._spec = spec
+        self._suite = suite
+        self._writes = True
+        self.predicted = 0  # rows that were not known
+        about = store.about()
+        self._shown = _digest(f"{spec.location}\n{spec.threshold}\n{dict(spec.options)}")
+        self.fingerprint: str | None = about.get("fingerprints", {}).get(self._shown)
+        inputs = about.get("inputs")
+        self.inputs: tuple[str, ...] | None = None if inputs is None else tuple(inputs)
+
+    def opened(self, source: Source) -> None:
+        """Remember what only the opened model tells: its fingerprint in reports, and the columns that it is given."""
+        self.fingerprint = source.fingerprint
+        self.inputs = tuple(getattr(source, "inputs", ()))
+        fingerprints = {**self._store.about().get("fingerprints", {}), self._shown: source.fingerprint}
+        facts = {"model": self._spec.name, "suite": self._suite, "inputs": self.inputs, "fingerprints": fingerprints}
+        with self._writing():
+            self._cache.prepare()
+            self._store.remember({**facts, "inputs": list(self.inputs)})
+
+    def batches(
+        self,
+        source: Callable[[], Source],
+        frame: pd.DataFrame,
+        ids: Sequence[str],
+        roots: Sequence[Path] = (),
+    ) -> Iterator[Batch]:
+        """Yield what is known of the rows, then what ``source()`` says of the others, kept as it comes.
+
+        Another process that predicts the same rows is waited for, and its outputs are used.
+        """
+        if self.inputs is None:
+            self.opened(source())
+        try:
+            keys = row_keys(frame, self.inputs or (), roots)
+        except NotPlainError as error:
+            self._say(f"model {self._spec.name!r} is not cached: {error}, which cannot be told apart")
+            yield from source().batches(frame, ids)
+            return
+        with self._alone(keys):
+            yield from self._batches(source, frame, ids, keys)
+
+    def _batches(
+        self, source: Callable[[], Source], frame: pd.DataFrame, ids: Sequence[str], keys: np.ndarray
+    ) -> Iterator[Batch]:
+        known = self._known(keys)
+        yield from known
+        missing = np.ones(len(frame), dtype=bool)
+        for batch in known:
+            missing[batch.rows] = False
+        rows = np.flatnonzero(missing)
+        if 0 < len(rows) < len(frame):
+            self._say(f"resumed: {len(frame) - len(rows):,} of {len(frame):,} rows from the cache")
+        try:
+            if len(rows):
+                some = frame if len(rows) == len(frame) else frame.iloc[rows].reset_index(drop=True)
+                for batch in source().batches(some, [ids[row] for row in rows.tolist()]):
+                    places = rows[batch.rows]
+                    self._keep(keys[places], batch)
+                    self.predicted += len(places)
+                    yield Batch(places, batch.predictions)
+        finally:
+            with self._writing():
+                self._store.close()
+
+    def check(self, identity: Identity) -> None:
+        """Say so where the model is another one after it ran: what was kept will not be found again."""
+        if identity != self._identity:
+            self._say(
+                f"model {self._spec.name!r} or a file that its code names changed while it ran, so the next run "
+                "predicts everything again; if the model writes that file, give it a `fingerprint:`"
+            )
+
+    def _known(self, keys: np.ndarray) -> list[Batch]:
+        try:
+            return self._store.find(keys)
+        except READABLE as error:
+            self._say(f"the cache cannot be read ({_reason(error)}), and everything is predicted again")
+            return []
+
+    def _keep(self, keys: np.ndarray, batch: Batch) -> None:
+        if not self._writes:
+            return
+        try:
+            with self._writing():
+                self._store.add(keys, encodable(batch.predictions))
+        except NotPlainError as error:
+            self._writes = False
+            self._say(f"model {self._spec.name!r} is not cached: its outputs hold {error}; return plain values")
+
+    @contextlib.contextmanager
+    def _alone(self, keys: np.ndarray) -> Iterator[None]:
+        """Hold the lock of these very rows, so that two processes do not predict them twice."""
+        name = f"{hashlib.sha256(keys.tobytes()).hexdigest()[:16]}.rows"
+        with contextlib.ExitStack() as stack:
+            with self._writing():
+                self._store.folder.mkdir(parents=True, exist_ok=True)
+                what = f"{self._suite}: {self._spec.name}"
+                stack.enter_context(held(self._store.folder / name, self._cache.audience, what))
+            yield
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Go on without writing, and say so, when a disk is full or a folder cannot be written."""
+        try:
+            yield
+        except (OSError, pa.ArrowException, NotImplementedError) as error:  # the last: locks, on some network drives
+            if self._writes:
+                self._say(f"the cache cannot be written ({_reason(error)}): this run goes on without keeping more")
+            self._writes = False
+
+    def _say(self, text: str) -> None:
+        self._cache.say(f"{self._suite}: {text}")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
