@@ -12,8 +12,9 @@ import pandas as pd
 from pytest_behave.errors import BehaveError, MetricError
 from pytest_behave.measure import intervals
 from pytest_behave.measure.kernel import Masks
+from pytest_behave.measure.means import Mean
 from pytest_behave.measure.metric import Metric, always
-from pytest_behave.measure.statistics import Mean, Proportion, bootstrap_rows
+from pytest_behave.measure.statistics import Proportion, bootstrap_rows
 from pytest_behave.records import Estimate, MetricSpec, Outcome
 
 RESAMPLES_OF_CALLABLES = 200  # each costs a call of the user's function

@@ -12,9 +12,10 @@ from pytest_behave.errors import MetricError
 from pytest_behave.measure.classification import BinaryF1
 from pytest_behave.measure.general import RESAMPLES_OF_CALLABLES, Custom
 from pytest_behave.measure.kernel import Masks
+from pytest_behave.measure.means import Mean
 from pytest_behave.measure.ranking import Ranked, placements
 from pytest_behave.measure.registry import Chosen
-from pytest_behave.measure.statistics import CellFunction, Mean, Proportion
+from pytest_behave.measure.statistics import CellFunction, Proportion
 from pytest_behave.records import Outcome
 from pytest_behave.records.pairs import (
     Influences,

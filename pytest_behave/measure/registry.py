@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pytest_behave.errors import BehaveError, MetricError, did_you_mean
 from pytest_behave.measure import classification, general, regression, text
 from pytest_behave.measure.kernel import Masks
+from pytest_behave.measure.means import Centred, Mean, moments
 from pytest_behave.measure.metric import Metric
-from pytest_behave.measure.statistics import Centred, Mean, Proportion, Statistic, proportion_estimates
+from pytest_behave.measure.statistics import Counted, Mergeable, Proportion, Statistic
 from pytest_behave.records import Better, Estimate, MetricSpec, Outcome, Task
+from pytest_behave.records.bits import Bits, packed
 
 BUILT_IN: tuple[Metric, ...] = (
     *classification.METRICS,
@@ -62,56 +64,59 @@ def find_metric(spec: MetricSpec, task: Task | None, more: Mapping[str, Metric])
 def measure(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) -> dict[str, list[Estimate] | BehaveError]:
     """Return, per metric name, one Estimate per slice, or the error that kept the metric from being computed.
 
-    All proportions are counted together, and all means summed together: each slice's mask is read once.
+    All rows are counted together, and all values summed together: each slice's mask is read once.
     """
-    with np.errstate(all="ignore"):  # infinite values become None below; a warning would not say where
-        return _measure(chosen, outcome, masks)
-
-
-def _measure(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) -> dict[str, list[Estimate] | BehaveError]:
     results: dict[str, list[Estimate] | BehaveError] = {}
-    proportions: dict[str, tuple[np.ndarray, np.ndarray, str]] = {}
+    with np.errstate(all="ignore"):  # infinite values become None below; a warning would not say where
+        for name, (statistic, found) in _computed(chosen, outcome, masks).items():
+            if isinstance(found, BehaveError):
+                results[name] = found
+            else:
+                estimates = found if isinstance(found, list) else statistic.finish(found)
+                results[name] = [_finite(estimate) for estimate in estimates]
+    return results
+
+
+def measure_figures(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) -> dict[str, np.ndarray | BehaveError]:
+    """Return the same without intervals: one number per slice, NaN where it is undefined."""
+    results: dict[str, np.ndarray | BehaveError] = {}
+    with np.errstate(all="ignore"):
+        for name, (statistic, found) in _computed(chosen, outcome, masks).items():
+            if isinstance(found, BehaveError):
+                results[name] = found
+            elif isinstance(found, list):
+                results[name] = np.array([np.nan if one.value is None else one.value for one in found])
+            else:
+                results[name] = statistic.figures(found)
+    return results
+
+
+def _computed(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) -> dict[str, tuple[Any, Any]]:
+    """Return each metric's statistic and its state, its Estimates where it has none, or an error."""
+    results: dict[str, tuple[Any, Any]] = {}
+    counted: dict[str, tuple[Counted, list[Bits]]] = {}
     means: dict[str, tuple[Mean, Centred]] = {}
     for item in chosen:
+        statistic = None
         try:
             item.metric.check(outcome)
             statistic = item.metric.statistic(item.spec)
-            if isinstance(statistic, Proportion):
-                hits, relevant = statistic.planes(outcome)
-                proportions[item.spec.name] = hits & relevant, relevant, statistic.nothing
+            if isinstance(statistic, Counted):
+                counted[item.spec.name] = statistic, [packed(plane) for plane in statistic.counted(outcome)]
             elif isinstance(statistic, Mean):
                 means[item.spec.name] = statistic, statistic.centred(outcome)
+            elif isinstance(statistic, Mergeable):
+                results[item.spec.name] = statistic, statistic.state(outcome, masks)
             else:
-                results[item.spec.name] = statistic.estimates(outcome, masks)
-        except BehaveError as error:  # noqa: PERF203 - one metric that fails leaves the others
-            results[item.spec.name] = error
-    results |= _proportions(proportions, masks)
-    results |= _means(means, masks)
-    return {
-        name: found if isinstance(found, BehaveError) else [_finite(estimate) for estimate in found]
-        for name, found in results.items()
-    }
-
-
-def _proportions(found: Mapping[str, tuple[np.ndarray, np.ndarray, str]], masks: Masks) -> dict[str, list[Estimate]]:
-    """Return all proportions from one pass over the masks."""
-    counts = masks.count([plane for hits, relevant, _ in found.values() for plane in (hits, relevant)])
-    return {
-        name: proportion_estimates(counts[:, 2 * index], counts[:, 2 * index + 1], nothing)
-        for index, (name, (_, _, nothing)) in enumerate(found.items())
-    }
-
-
-def _means(found: Mapping[str, tuple[Mean, Centred]], masks: Masks) -> dict[str, list[Estimate]]:
-    """Return all means from one matrix product."""
-    if not found:
-        return {}
-    sums = masks.sums(np.hstack([part.columns for _, part in found.values()]))
-    counts = masks.count([plane for _, part in found.values() for plane in (part.present, part.infinite)])
-    return {
-        name: statistic.finished(part, masks, sums[:, 3 * index :][:, :3], counts[:, 2 * index :][:, :2])
-        for index, (name, (statistic, part)) in enumerate(found.items())
-    }
+                results[item.spec.name] = statistic, statistic.estimates(outcome, masks)
+        except BehaveError as error:
+            results[item.spec.name] = statistic, error
+    masks.count([plane for _, planes in counted.values() for plane in planes])  # its cells are counted once for all
+    for name, (statistic, planes) in counted.items():
+        results[name] = statistic, statistic.state_of(outcome, masks.count(planes))
+    found = moments([mean for mean, _ in means.values()], [part for _, part in means.values()], masks)
+    results |= {name: (statistic, state) for (name, (statistic, _)), state in zip(means.items(), found, strict=True)}
+    return {item.spec.name: results[item.spec.name] for item in chosen}
 
 
 def _finite(estimate: Estimate) -> Estimate:

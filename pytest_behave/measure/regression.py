@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from pytest_behave.measure import intervals
+from pytest_behave.measure.means import Mean
 from pytest_behave.measure.metric import Metric, always
-from pytest_behave.measure.statistics import Mean, RowFunction
+from pytest_behave.measure.statistics import RowFunction
 from pytest_behave.records import Estimate, MetricSpec, Outcome
 
 SKLEARN = "scikit-learn user guide, section 3.4.6"

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
-from pytest_behave.measure.kernel import BLOCK_OF_BYTES, BLOCK_OF_MASKS, Masks
+from pytest_behave.measure.kernel import MASKS_OF_PRODUCT, ROWS_OF_PRODUCT, Masks
 from pytest_behave.measure.statistics import cell_counts
 
 from . import outcome_of
 
 STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=100)
-BLOCK = 8 * BLOCK_OF_BYTES
+BLOCK = ROWS_OF_PRODUCT
 # around the ends of a byte, of a 64-bit word, and of a block of rows
 SIZES = [1, 7, 8, 9, 63, 64, 65, 127, 128, 129, BLOCK - 1, BLOCK, BLOCK + 1, BLOCK + 65, 2 * BLOCK + 3]
 
@@ -26,7 +26,7 @@ def masks_of(random: np.random.Generator, size: int, count: int = 5) -> list[np.
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("thin_masks", [0, BLOCK_OF_MASKS + 1])
+@pytest.mark.parametrize("thin_masks", [0, MASKS_OF_PRODUCT + 1])
 def test_counts_sums_sizes_and_rows_are_those_of_plain_masks(size, thin_masks):
     random = np.random.default_rng(size)
     masks = [*(random.random(size) < 0.05 for _ in range(thin_masks)), *masks_of(random, size)]
@@ -37,7 +37,12 @@ def test_counts_sums_sizes_and_rows_are_those_of_plain_masks(size, thin_masks):
     assert len(packed) == len(masks)
     assert packed.sizes.tolist() == [mask.sum() for mask in masks]
     assert packed.count(planes).tolist() == [[(mask & plane).sum() for plane in planes] for mask in masks]
-    np.testing.assert_allclose(packed.sums(columns), [columns[mask].sum(axis=0) for mask in masks], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(
+        packed.sums(lambda first, last: columns[first:last], 2),
+        [columns[mask].sum(axis=0) for mask in masks],
+        rtol=0,
+        atol=1e-9,
+    )
     for index, mask in enumerate(masks):
         assert packed.bools(index).dtype == bool
         assert packed.bools(index).tolist() == mask.tolist()
@@ -61,7 +66,9 @@ def test_every_single_row_is_found_where_it_is():
     packed = Masks(list(np.eye(size, dtype=bool)), size)
     assert packed.sizes.tolist() == [1] * size
     assert [packed.rows(index).tolist() for index in range(size)] == [[row] for row in range(size)]
-    assert packed.sums(np.arange(size, dtype=np.float64)[:, None])[:, 0].tolist() == list(range(size))
+    assert packed.sums(lambda first, last: np.arange(first, last, dtype=np.float64)[:, None], 1)[:, 0].tolist() == list(
+        range(size)
+    )
 
 
 def test_what_metrics_share_is_computed_once_per_outcome():
@@ -81,7 +88,7 @@ def test_no_masks_and_no_planes_give_empty_arrays():
     size = 10
     plane = np.ones(size, dtype=bool)
     assert Masks([], size).count([plane, plane]).shape == (0, 2)
-    assert Masks([], size).sums(np.ones((size, 3))).shape == (0, 3)
+    assert Masks([], size).sums(lambda first, last: np.ones((last - first, 3)), 3).shape == (0, 3)
     assert Masks([plane], size).count([]).shape == (1, 0)
 
 
