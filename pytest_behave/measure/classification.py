@@ -12,6 +12,7 @@ import numpy as np
 
 from pytest_behave.errors import MetricError
 from pytest_behave.measure import intervals
+from pytest_behave.measure.calibration import CalibrationError
 from pytest_behave.measure.confusion import (
     averaged,
     balanced_accuracy,
@@ -23,7 +24,7 @@ from pytest_behave.measure.confusion import (
 from pytest_behave.measure.kernel import Masks
 from pytest_behave.measure.means import Mean
 from pytest_behave.measure.metric import Metric, always
-from pytest_behave.measure.ranking import CalibrationError, Ranked
+from pytest_behave.measure.ranking import Ranked
 from pytest_behave.measure.states import Counts
 from pytest_behave.measure.statistics import CellFunction, Proportion, estimate_of
 from pytest_behave.records import Estimate, MetricSpec, Outcome

@@ -13,6 +13,7 @@ from pytest_behave.measure import classification, general, regression, text
 from pytest_behave.measure.kernel import Masks
 from pytest_behave.measure.means import Centred, Mean, moments
 from pytest_behave.measure.metric import Metric
+from pytest_behave.measure.ranking import Ranked
 from pytest_behave.measure.statistics import Counted, Mergeable, Proportion, Statistic
 from pytest_behave.records import Better, Estimate, MetricSpec, Outcome, Task
 from pytest_behave.records.bits import Bits, packed
@@ -81,8 +82,8 @@ def measure_figures(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) ->
     """Return the same without intervals: one number per slice, NaN where it is undefined."""
     results: dict[str, np.ndarray | BehaveError] = {}
     with np.errstate(all="ignore"):
-        for name, (statistic, found) in _computed(chosen, outcome, masks).items():
-            if isinstance(found, BehaveError):
+        for name, (statistic, found) in _computed(chosen, outcome, masks, figures=True).items():
+            if isinstance(found, (BehaveError, np.ndarray)):
                 results[name] = found
             elif isinstance(found, list):
                 results[name] = np.array([np.nan if one.value is None else one.value for one in found])
@@ -91,7 +92,9 @@ def measure_figures(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) ->
     return results
 
 
-def _computed(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) -> dict[str, tuple[Any, Any]]:
+def _computed(
+    chosen: Sequence[Chosen], outcome: Outcome, masks: Masks, *, figures: bool = False
+) -> dict[str, tuple[Any, Any]]:
     """Return each metric's statistic and its state, its Estimates where it has none, or an error."""
     results: dict[str, tuple[Any, Any]] = {}
     counted: dict[str, tuple[Counted, list[Bits]]] = {}
@@ -105,6 +108,9 @@ def _computed(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) -> dict[
                 counted[item.spec.name] = statistic, [packed(plane) for plane in statistic.counted(outcome)]
             elif isinstance(statistic, Mean):
                 means[item.spec.name] = statistic, statistic.centred(outcome)
+            elif isinstance(statistic, Ranked):
+                exactly = statistic.exact_figures if figures else statistic.estimates
+                results[item.spec.name] = statistic, exactly(outcome, masks)
             elif isinstance(statistic, Mergeable):
                 results[item.spec.name] = statistic, statistic.state(outcome, masks)
             else:
