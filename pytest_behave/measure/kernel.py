@@ -43,6 +43,15 @@ class Family(NamedTuple):
         found[self.members < 0] = 0
         return np.asarray(found)
 
+    def sorted_rows(self, order: np.ndarray | None = None) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield each member's place and its rows, rising or in the order that is given: the sort is stable."""
+        codes = self.codes if order is None else self.codes[order]
+        by_code = np.argsort(codes, kind="stable")
+        by_code = by_code if order is None else order[by_code]
+        ends = np.cumsum(np.bincount(codes.astype(np.intp) + 1, minlength=int(self.members.max(initial=-1)) + 2))
+        for place, code in zip(self.places.tolist(), self.members.tolist(), strict=True):
+            yield place, by_code[ends[code] : ends[code + 1]] if code >= 0 else by_code[:0]
+
 
 class Masks:
     """The masks of all slices over the same rows, as bits or bool arrays."""
@@ -72,6 +81,19 @@ class Masks:
     def rows(self, index: int) -> np.ndarray:
         """Return the row numbers of one slice, rising."""
         return np.flatnonzero(self.bools(index))
+
+    def rows_of(self, indices: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield some slices with their row numbers: those of a family come from one sort of its codes."""
+        left = np.zeros(len(self), dtype=bool)
+        left[indices] = True
+        for family in self.families:
+            if left[family.places].sum() >= FEWEST_MEMBERS:
+                for place, rows in family.sorted_rows():
+                    if left[place]:
+                        yield place, rows
+                left[family.places] = False
+        for index in np.flatnonzero(left).tolist():
+            yield index, self.rows(index)
 
     def count(self, planes: Sequence[Bits | np.ndarray]) -> np.ndarray:
         """Return how many rows of each slice are True in each plane: shape (slices, planes).
@@ -157,7 +179,7 @@ class Masks:
     def sums(self, columns: Columns, width: int) -> np.ndarray:
         """Return the sums of ``width`` columns over each slice: shape (slices, columns).
 
-        ``columns(first, last)`` gives the rows from ``first`` to before ``last``: shape (rows, columns), no NaN.
+        ``columns(first, last)`` gives the rows from ``first`` to before ``last``: shape (columns, rows), no NaN.
         """
         result = np.zeros((len(self), width))
         if len(self.others):
@@ -167,7 +189,7 @@ class Masks:
             for first, last in _blocks(0, self.size, WORD * WORDS_AT_ONCE):
                 codes, block = family.codes[first:last].astype(np.intp) + 1, columns(first, last)
                 for column in range(width):
-                    table[:, column] += np.bincount(codes, block[:, column], minlength=len(table))
+                    table[:, column] += np.bincount(codes, block[column], minlength=len(table))
             result[family.places] = family.of_members(table)
         return result
 
@@ -182,7 +204,7 @@ class Masks:
                 for place, words in self._words(start, end, MASKS_OF_PRODUCT):
                     as_bytes = words.view(np.uint8)
                     for at in range(0, as_bytes.shape[1], step):
-                        values = block[8 * at : 8 * (at + step)]
+                        values = block[:, 8 * at : 8 * (at + step)].T
                         bits = doubles[: len(words), : len(values)]
                         bits[:] = np.unpackbits(as_bytes[:, at : at + step], axis=1, count=len(values))
                         total[place : place + len(words)] += bits @ values

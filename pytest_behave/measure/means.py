@@ -29,13 +29,13 @@ class Centred(NamedTuple):
     centre: float
     unit: float
 
-    def columns(self, first: int, last: int) -> np.ndarray:
-        """Return the distances from the centre and their squares: what gives mean and variance keeps its digits."""
-        part = slice(first, last)
-        distance = (self.values[part] / self.unit if self.unit != 1 else self.values[part]) - self.centre
+    def fill(self, columns: np.ndarray, part: slice) -> None:
+        """Write the distances from the centre and their squares: what gives mean and variance keeps its digits."""
+        distance, squares = columns
+        np.subtract(self.values[part] / self.unit if self.unit != 1 else self.values[part], self.centre, out=distance)
         if not self.whole:
             distance[~self.present[part] | self.infinite[part]] = 0.0
-        return np.column_stack([distance, distance**2])
+        np.square(distance, out=squares)
 
 
 @dataclass(frozen=True)
@@ -128,45 +128,73 @@ class Mean:
         return max(1.0, 130 / len(few) ** 2 * (mean - self.floor) / float(np.median(distances)))
 
 
-def moments(means: Sequence[Mean], parts: Sequence[Centred], masks: Masks) -> list[Moments]:
-    """Return the moments of several values per row: one pass over the masks sums them all."""
+def moments(means: Sequence[Mean], parts: Sequence[Centred], masks: Masks, *, extremes: bool = True) -> list[Moments]:
+    """Return the moments of several values per row: one pass over the masks sums them all.
+
+    ``extremes`` are needed for intervals, and to put together states of partitions.
+    """
     if not means:
         return []
     counts = masks.count([plane for part in parts for plane in (part.present, part.infinite)])
     width = 2 * len(parts)
-    sums = masks.sums(lambda first, last: np.hstack([part.columns(first, last) for part in parts]), width)
-    found = []
-    for index, (mean, part) in enumerate(zip(means, parts, strict=True)):
-        pair = slice(2 * index, 2 * index + 2)
-        found.append(_moments(part, masks, sums[:, pair], counts[:, pair], keep_few=mean.keeps_few))
-    return found
+
+    def columns(first: int, last: int) -> np.ndarray:
+        block = np.empty((width, last - first))
+        for index, part in enumerate(parts):
+            part.fill(block[2 * index : 2 * index + 2], slice(first, last))
+        return block
+
+    sums = masks.sums(columns, width)
+    found = [
+        _Summed(part, sums[:, 2 * index :][:, :2], counts[:, 2 * index :][:, :2], keep_few=mean.keeps_few)
+        for index, (mean, part) in enumerate(zip(means, parts, strict=True))
+    ]
+    looked_at = np.logical_or.reduce([one.doubtful | (one.small if extremes else False) for one in found])
+    for index, rows in masks.rows_of(np.flatnonzero(looked_at)):
+        for one in found:
+            one.look(index, rows)
+    return [one.moments() for one in found]
 
 
-def _moments(part: Centred, masks: Masks, sums: np.ndarray, counts: np.ndarray, *, keep_few: bool) -> Moments:
-    present, infinite = counts.T
-    finite = present - infinite
-    with np.errstate(invalid="ignore", divide="ignore"):
-        shift = np.where(finite > 0, sums[:, 0] / finite, 0.0)
-        squares = np.maximum(sums[:, 1] - finite * shift**2, 0.0)
-        mean = part.centre + shift
-        doubtful = (squares < CANCELLATION * shift**2 * finite) | (np.abs(mean) < SMALL * abs(part.centre))
-    least, largest = np.full((2, len(masks)), np.nan)
-    few: list[np.ndarray | None] = [None] * len(masks)
-    for index in np.flatnonzero((finite > 0) & (doubtful | (finite <= MOST))).tolist():
-        rows = masks.rows(index)
-        values = part.values[rows] if finite[index] == len(rows) else _finite(part, rows)
-        least[index], largest[index] = values.min(), values.max()
-        if keep_few and len(values) <= FEW:
-            few[index] = np.sort(values)
-        if doubtful[index]:
+class _Summed:
+    """Moments under way: from sums alone, until the values of small or doubtful slices are looked at."""
+
+    def __init__(self, part: Centred, sums: np.ndarray, counts: np.ndarray, *, keep_few: bool) -> None:
+        self.part, self.keep_few = part, keep_few
+        self.present, self.infinite = counts.T
+        self.finite = self.present - self.infinite
+        with np.errstate(invalid="ignore", divide="ignore"):
+            shift = np.where(self.finite > 0, sums[:, 0] / self.finite, 0.0)
+        self.squares = np.maximum(sums[:, 1] - self.finite * shift**2, 0.0)
+        self.mean = part.centre + shift
+        cancelled = self.squares < CANCELLATION * shift**2 * self.finite
+        self.doubtful = (self.finite > 0) & (cancelled | (np.abs(self.mean) < SMALL * abs(part.centre)))
+        self.small = (self.finite > 0) & (self.finite <= MOST)
+        self.least, self.largest = np.full((2, len(counts)), np.nan)
+        none = np.empty(0) if keep_few else None
+        self.few: list[np.ndarray | None] = [none if n == 0 else None for n in self.finite.tolist()]
+
+    def look(self, index: int, rows: np.ndarray) -> None:
+        """Take the extremes from the values, and the moments where sums keep too few digits."""
+        n = int(self.finite[index])
+        if n == 0:
+            return
+        part = self.part
+        values = part.values[rows if n == len(rows) else rows[part.present[rows] & ~part.infinite[rows]]]
+        least, largest = values.min(), values.max()
+        self.least[index], self.largest[index] = least, largest
+        if self.keep_few and n <= FEW:
+            self.few[index] = np.sort(values)
+        if self.doubtful[index]:
             scaled = values / part.unit
-            alike = least[index] == largest[index]  # their mean may be rounded
-            mean[index] = scaled[0] if alike else scaled.mean()
-            squares[index] = 0.0 if alike else len(values) * scaled.var()
-    empty = [np.empty(0) if keep_few and n == 0 else one for n, one in zip(finite.tolist(), few, strict=True)]
-    with np.errstate(over="ignore"):
-        return Moments(present, infinite, mean * part.unit, squares * part.unit**2, least, largest, tuple(empty))
+            alike = least == largest  # their mean may be rounded
+            self.mean[index] = scaled[0] if alike else scaled.mean()
+            self.squares[index] = 0.0 if alike else n * scaled.var()
 
-
-def _finite(part: Centred, rows: np.ndarray) -> np.ndarray:
-    return part.values[rows[part.present[rows] & ~part.infinite[rows]]]
+    def moments(self) -> Moments:
+        """Return the moments, back in the values' own unit."""
+        unit = self.part.unit
+        with np.errstate(over="ignore"):
+            squares = self.squares * unit**2
+        few = tuple(self.few)
+        return Moments(self.present, self.infinite, self.mean * unit, squares, self.least, self.largest, few)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, TypeVar
@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 
 from pytest_behave.measure import intervals
-from pytest_behave.measure.kernel import FEWEST_ROWS_TO_SHARE, Family, Masks
+from pytest_behave.measure.kernel import FEWEST_ROWS_TO_SHARE, Masks
 from pytest_behave.measure.levels import Levels, levels_of
 from pytest_behave.measure.statistics import estimate_of
 from pytest_behave.records import Estimate, Outcome
@@ -217,14 +217,16 @@ def _over_slices(outcome: Outcome, masks: Masks, figure: Callable[[Ordered], Fig
         steps &= ~np.isnan(ranked[:-1])
     tied = not steps.all()
     # place and class in one number, so that one sort of a slice's rows gives both in order
-    dtype = np.int32 if len(scores) < 2**30 else np.int64
+    dtype = np.int32 if len(scores) <= 2**30 else np.int64
     places = np.zeros(len(scores), dtype=dtype)
     if tied:
         np.cumsum(steps, out=places[1:])
     else:
         places[:] = np.arange(len(scores))
+    places <<= 1
     keys = np.empty_like(places)
-    keys[order] = 2 * places + positive[order]
+    keys[order] = places
+    keys |= positive
     if not masks.families:
         del order
     del ranked, steps, places
@@ -241,18 +243,9 @@ def _over_slices(outcome: Outcome, masks: Masks, figure: Callable[[Ordered], Fig
         with ThreadPoolExecutor(2) as threads:
             found.update(threads.map(of_slice, masks.others.tolist()))
     for family in masks.families:
-        for index, chosen in _of_members(family, keys, order):
-            found[index] = figure(_ordered(chosen, tied=tied))
+        for index, rows in family.sorted_rows(order):
+            found[index] = figure(_ordered(keys[rows], tied=tied))
     return [found[index] for index in range(len(masks))]
-
-
-def _of_members(family: Family, keys: np.ndarray, order: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield each member's place and its keys in order: a stable sort by code keeps the order of scores."""
-    codes = family.codes[order]
-    by_code = keys[order[np.argsort(codes, kind="stable")]]
-    ends = np.cumsum(np.bincount(codes.astype(np.intp) + 1, minlength=int(family.members.max(initial=-1)) + 2))
-    for index, code in zip(family.places.tolist(), family.members.tolist(), strict=True):
-        yield index, by_code[ends[code] : ends[code + 1]] if code >= 0 else by_code[:0]
 
 
 def _ordered(keys: np.ndarray, *, tied: bool) -> Ordered:

@@ -120,17 +120,20 @@ def _computed(
     masks.count([plane for _, planes in counted.values() for plane in planes])  # its cells are counted once for all
     for name, (statistic, planes) in counted.items():
         results[name] = statistic, statistic.state_of(outcome, masks.count(planes))
-    found = moments([mean for mean, _ in means.values()], [part for _, part in means.values()], masks)
+    found = moments(
+        [mean for mean, _ in means.values()], [part for _, part in means.values()], masks, extremes=not figures
+    )
     results |= {name: (statistic, state) for (name, (statistic, _)), state in zip(means.items(), found, strict=True)}
     return {item.spec.name: results[item.spec.name] for item in chosen}
 
 
 def _finite(estimate: Estimate) -> Estimate:
     """Return the estimate with infinite figures as None: a record holds only numbers that JSON knows."""
-    if estimate.value is not None and not math.isfinite(estimate.value):
+    value, low, high = estimate.value, estimate.low, estimate.high
+    if value is not None and not math.isfinite(value):
         return Estimate(None, None, None, estimate.n, "the value is infinite")
-    if any(end is not None and not math.isfinite(end) for end in (estimate.low, estimate.high)):
-        return Estimate(estimate.value, None, None, estimate.n, "the interval is infinite")
+    if (low is not None and not math.isfinite(low)) or (high is not None and not math.isfinite(high)):
+        return Estimate(value, None, None, estimate.n, "the interval is infinite")
     return estimate
 
 

@@ -38,7 +38,7 @@ def test_counts_sums_sizes_and_rows_are_those_of_plain_masks(size, thin_masks):
     assert packed.sizes.tolist() == [mask.sum() for mask in masks]
     assert packed.count(planes).tolist() == [[(mask & plane).sum() for plane in planes] for mask in masks]
     np.testing.assert_allclose(
-        packed.sums(lambda first, last: columns[first:last], 2),
+        packed.sums(lambda first, last: columns[first:last].T, 2),
         [columns[mask].sum(axis=0) for mask in masks],
         rtol=0,
         atol=1e-9,
@@ -66,7 +66,7 @@ def test_every_single_row_is_found_where_it_is():
     packed = Masks(list(np.eye(size, dtype=bool)), size)
     assert packed.sizes.tolist() == [1] * size
     assert [packed.rows(index).tolist() for index in range(size)] == [[row] for row in range(size)]
-    assert packed.sums(lambda first, last: np.arange(first, last, dtype=np.float64)[:, None], 1)[:, 0].tolist() == list(
+    assert packed.sums(lambda first, last: np.arange(first, last, dtype=np.float64)[None], 1)[:, 0].tolist() == list(
         range(size)
     )
 
@@ -88,7 +88,7 @@ def test_no_masks_and_no_planes_give_empty_arrays():
     size = 10
     plane = np.ones(size, dtype=bool)
     assert Masks([], size).count([plane, plane]).shape == (0, 2)
-    assert Masks([], size).sums(lambda first, last: np.ones((last - first, 3)), 3).shape == (0, 3)
+    assert Masks([], size).sums(lambda first, last: np.ones((3, last - first)), 3).shape == (0, 3)
     assert Masks([plane], size).count([]).shape == (1, 0)
 
 
