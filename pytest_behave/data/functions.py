@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -108,8 +109,12 @@ def _searched(name: str, column: TextColumn, part: str) -> np.ndarray:
     """Return what pyarrow finds in its own texts: turning them into Python's takes longer, and much memory."""
     from pyarrow import compute
 
-    found = getattr(compute, SEARCHES[name])(column.arrow, part)
-    return np.where(column.missing, False, found.to_numpy(zero_copy_only=False)).astype(bool)
+    texts, search = column.arrow, getattr(compute, SEARCHES[name])
+    middle = len(texts) // 2
+    with ThreadPoolExecutor(2) as threads:
+        halves = threads.map(lambda half: search(half, part).to_numpy(), (texts[:middle], texts[middle:]))
+        found = np.concatenate(list(halves))
+    return np.where(column.missing, False, found).astype(bool)
 
 
 # --- numbers ------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ their codes, whose cost hardly depends on how many members there are; all others
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
@@ -27,6 +27,7 @@ MOST_PLANES = 16  # classes of codes up to which popcounts of one plane per clas
 FEWEST_ROWS_TO_SHARE = 500_000  # from there on a second thread pays
 
 Shared = TypeVar("Shared")
+Item = TypeVar("Item")
 Columns = Callable[[int, int], np.ndarray]
 
 
@@ -215,12 +216,9 @@ class Masks:
     def _added(self, work: Callable[[int, int], np.ndarray]) -> np.ndarray:
         """Return the sum of what both halves of the words give, each in a thread of its own where it pays."""
         end = words_for(self.size)
-        if self.size < FEWEST_ROWS_TO_SHARE:
-            return work(0, end)
         middle = end // 2 // WORDS_AT_ONCE * WORDS_AT_ONCE
-        with ThreadPoolExecutor(2) as threads:
-            one, other = threads.map(work, (0, middle), (middle, end))
-        return np.asarray(one + other)
+        halves = [(0, middle), (middle, end)] if middle else [(0, end)]
+        return np.asarray(sum(in_threads(lambda half: work(*half), halves, self.size)))
 
     def tabulate(self, codes: np.ndarray, size: int) -> np.ndarray:
         """Return how many rows of each slice have each code below ``size``: shape (slices, size)."""
@@ -239,6 +237,14 @@ class Masks:
             self._shared[compute] = outcome, compute(outcome, self)
         shared: Shared = self._shared[compute][1]
         return shared
+
+
+def in_threads(work: Callable[[Item], Shared], items: Sequence[Item], size: int) -> Iterable[Shared]:
+    """Return what is made of each item, in two threads where there are rows enough."""
+    if size < FEWEST_ROWS_TO_SHARE:
+        return map(work, items)
+    with ThreadPoolExecutor(2) as threads:
+        return list(threads.map(work, items))
 
 
 def _families(bits: Sequence[Bits]) -> tuple[list[Family], np.ndarray]:
