@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import numbers
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ LARGEST = 10**308  # above it an integer is no double, and arithmetic ends
 def column_of(series: pd.Series) -> Column:
     """Return the series as a Column: number (int64, float64, or object for exact large ones), bool, text, date (wall-clock), mixed or empty."""
     dtype = series.dtype
-    missing = series.isna().to_numpy(dtype=bool)
+    missing = series.isna().to_numpy(dtype=bool) if series.hasnans else nowhere(len(series))
     if missing.all():
         return Column("empty", np.full(len(series), None, dtype=object), missing)
     if isinstance(dtype, pd.StringDtype):
@@ -79,9 +79,20 @@ def _categorical_column(series: pd.Series, missing: np.ndarray) -> Column:
     if not all(isinstance(name, str) for name in names):
         return _object_column(series.astype(object), missing)
     found = np.asarray(series.cat.codes)
-    used = np.flatnonzero(np.bincount(found[found >= 0], minlength=len(names)))
-    codes = np.append(np.searchsorted(used, np.arange(len(names))), -1)[found]
-    return TextColumn(series, missing, (smallest(codes), [str(names[place]) for place in used.tolist()]))
+    occurs = np.zeros(len(names) + 1, dtype=bool)
+    occurs[found] = True  # missing ones, -1, in the last place
+    used = np.flatnonzero(occurs[:-1])
+    if len(used) < len(names):
+        found = smallest(np.append(np.searchsorted(used, np.arange(len(names))), -1))[found]
+    return TextColumn(series, missing, (found, [str(names[place]) for place in used.tolist()]))
+
+
+@lru_cache(maxsize=2)
+def nowhere(size: int) -> np.ndarray:
+    """Return what says that nothing is missing: one array for all columns, as most miss nothing."""
+    result = np.zeros(size, dtype=bool)
+    result.flags.writeable = False
+    return result
 
 
 def canonical_text(column: Column) -> np.ndarray:

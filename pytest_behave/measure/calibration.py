@@ -12,27 +12,57 @@ from pytest_behave.records import Estimate, Outcome
 
 
 @dataclass(frozen=True)
+class Bins:
+    """Rows, positives and the sum of scores per slice and bin."""
+
+    sizes: np.ndarray
+    hits: np.ndarray
+    totals: np.ndarray
+
+    def __add__(self, other: Bins) -> Bins:
+        return Bins(self.sizes + other.sizes, self.hits + other.hits, self.totals + other.totals)
+
+
+@dataclass(frozen=True)
 class CalibrationError:
     """Expected calibration error over ``bins`` equal-width bins of the score (Naeini et al. 2015, AAAI)."""
 
     bins: int = 10
 
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
+        """Return the error and its interval."""
+        return self.finish(self.state(outcome, masks))
+
+    def state(self, outcome: Outcome, masks: Masks) -> Bins:
+        """Count rows and positives, and sum scores, bin by bin."""
+        score = np.asarray(outcome.score, dtype=np.float64)
+        bins = np.minimum((score * self.bins).astype(np.int64), self.bins - 1)
+        positive = np.asarray(outcome.target) == outcome.positive
+        counts = masks.tabulate(2 * bins + positive, 2 * self.bins).reshape(len(masks), self.bins, 2)
+
+        def columns(first: int, last: int) -> np.ndarray:
+            return np.where(bins[first:last] == np.arange(self.bins)[:, None], score[first:last], 0.0)
+
+        return Bins(counts.sum(axis=2), counts[:, :, 1], masks.sums(columns, self.bins))
+
+    def figures(self, state: Bins) -> np.ndarray:
+        """Return the error of each slice."""
+        n = state.sizes.sum(axis=1)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.abs(state.totals - state.hits).sum(axis=1) / n)
+
+    def finish(self, state: Bins) -> list[Estimate]:
         """Return the error and its interval.
 
         Chance gaps of the bins do not cancel in a mean of absolute values: a calibrated model has a positive error in
         every sample. So the interval goes below the value by what gaps that may be none would add to it.
         """
-        score = np.asarray(outcome.score, dtype=np.float64)
-        positive = np.asarray(outcome.target) == outcome.positive
-        bins = np.minimum((score * self.bins).astype(np.int64), self.bins - 1)
-        return [self._estimate(score[rows], positive[rows], bins[rows]) for rows in map(masks.rows, range(len(masks)))]
+        return list(map(self._estimate, state.sizes, state.totals, state.hits))
 
-    def _estimate(self, score: np.ndarray, positive: np.ndarray, bins: np.ndarray) -> Estimate:
-        n = len(score)
+    def _estimate(self, sizes: np.ndarray, totals: np.ndarray, hits: np.ndarray) -> Estimate:
+        n = int(sizes.sum())
         if n == 0:
             return Estimate(None, None, None, 0, "the slice has no instance")
-        sizes, totals, hits = (np.bincount(bins, weights, minlength=self.bins) for weights in (None, score, positive))
         used = sizes > 0
         size, total, hit = sizes[used], totals[used], hits[used]
         gap, share = np.abs(total - hit) / size, size / n

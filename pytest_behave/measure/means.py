@@ -195,6 +195,6 @@ class _Summed:
         """Return the moments, back in the values' own unit."""
         unit = self.part.unit
         with np.errstate(over="ignore"):
-            squares = self.squares * unit**2
+            squares = self.squares * unit * unit
         few = tuple(self.few)
         return Moments(self.present, self.infinite, self.mean * unit, squares, self.least, self.largest, few)

@@ -235,7 +235,8 @@ def _over_slices(outcome: Outcome, masks: Masks, figure: Callable[[Ordered], Fig
     keys[order] = places
     keys |= positive
     del ranked, steps
-    in_order, level = positive[order], places >> 1
+    in_order, level = positive[order], places >> 1 if tied else None
+    del places
     dense = masks.sizes[masks.others] > len(scores) * DENSE
 
     def of_slice(index: int) -> list[tuple[int, Figure]]:
@@ -251,7 +252,7 @@ def _over_slices(outcome: Outcome, masks: Masks, figure: Callable[[Ordered], Fig
         found = []
         for shift, index in enumerate(indices):
             rows = np.flatnonzero((together & (1 << shift)).astype(np.bool_))
-            found.append((index, figure(_ordered(in_order.take(rows), level.take(rows) if tied else None))))
+            found.append((index, figure(_ordered(in_order.take(rows), None if level is None else level.take(rows)))))
         return found
 
     thin, thick = masks.others[~dense].tolist(), masks.others[dense].tolist()
