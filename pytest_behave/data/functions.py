@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,11 @@ import pandas as pd
 from pytest_behave.data import images
 from pytest_behave.data.columns import TextColumn
 from pytest_behave.data.dates import NOTHING, PARTS, UNIT, parse_iso
+from pytest_behave.data.search import found_in
 from pytest_behave.errors import PredicateError
 from pytest_behave.records import Column, Kind
 
+SEARCHES = ("contains", "startswith", "endswith")
 SENTENCE_END = re.compile(r"[.!?]+(?=\s|$)")
 
 
@@ -83,7 +84,8 @@ def _per_text(name: str, shown: str, column: Column, literals: Sequence[Any]) ->
     if name == "non_ascii_share":
         dtype = np.float64
     if name in SEARCHES and isinstance(column, TextColumn) and column.codes is None and column.arrow is not None:
-        return Column("bool", _searched(name, column, *literals), column.missing)
+        # turning pandas' texts into Python's would take longer, and much memory
+        return Column("bool", found_in(column.arrow, str(literals[0]), name) & ~column.missing, column.missing)
     if column.codes is not None and kind != "text":
         codes, texts = column.codes  # each text once
         answers = np.append(np.array(_answers(function, texts, literals), dtype=dtype), dtype(0))
@@ -100,21 +102,6 @@ def _answers(function: Callable[..., list[Any]], texts: list[str], literals: Seq
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a pattern's FutureWarning is not the reader's concern
         return function(texts, *literals)
-
-
-SEARCHES = {"contains": "match_substring", "startswith": "starts_with", "endswith": "ends_with"}
-
-
-def _searched(name: str, column: TextColumn, part: str) -> np.ndarray:
-    """Return what pyarrow finds in its own texts: turning them into Python's takes longer, and much memory."""
-    from pyarrow import compute
-
-    texts, search = column.arrow, getattr(compute, SEARCHES[name])
-    middle = len(texts) // 2
-    with ThreadPoolExecutor(2) as threads:
-        halves = threads.map(lambda half: search(half, part).to_numpy(), (texts[:middle], texts[middle:]))
-        found = np.concatenate(list(halves))
-    return np.where(column.missing, False, found).astype(bool)
 
 
 # --- numbers ------------------------------------------------------------------------------------------------------
