@@ -1,7 +1,7 @@
 """The kinds of statistic that metrics are: each turns an outcome and masks into one Estimate per slice.
 
 Proportion    share of relevant rows that are hits              Wilson
-CellFunction  function of the counts of (target, prediction)    bootstrap of the counts, or a closed form
+CellFunction  function of the counts of (target, prediction)    bootstrap of the counts, its limit, or a closed form
 RowFunction   anything else that depends on the rows of a slice its own interval, or a bootstrap of rows
 
 means.py adds the mean of a value per row, ranking.py what depends on the order of scores. All but RowFunction can be
@@ -28,6 +28,10 @@ CellIntervals = Callable[[np.ndarray], intervals.Interval]
 
 
 BOOTSTRAP = "bootstrap of counts"
+DELTA = "delta method"
+MANY = 30  # hits, misses and false alarms of each class, from which a function of counts is nearly normal
+MOST_CELLS_OF_DELTA = 100  # each takes two values of the function
+STEP = 0.25  # rows, of a numerical derivative
 TOO_FEW = "an interval needs at least two instances"
 RIGHT, WRONG = 0.5, 0.25  # what is added to the counts of each class before they are drawn again
 
@@ -152,9 +156,11 @@ class CellFunction:
         """Return one Estimate per table of counts."""
         counts, values = state.counts, self.figures(state)
         low, high = self.closed(counts.astype(np.float64)) if self.closed else np.full((2, len(counts)), np.nan)
-        drawn = np.isnan(low)
-        low[drawn], high[drawn] = self._bootstrap(counts[drawn], values[drawn])
-        names = np.where(drawn, BOOTSTRAP, self.interval)
+        names = np.full(len(counts), self.interval, dtype=object)
+        for name, interval in ((DELTA, self._delta), (BOOTSTRAP, self._bootstrap)):
+            left = np.isnan(low)
+            low[left], high[left] = interval(counts[left], values[left])
+            names[left] = name
         sizes = counts.sum(axis=(1, 2))
         reasons = np.where(sizes > 1, "an interval needs two classes, in the target or in the output", TOO_FEW)
         columns = (values, low, high, sizes, names, reasons)
@@ -162,6 +168,33 @@ class CellFunction:
             estimate_of(*ends, n=n, nothing=self.nothing, interval=name, unbounded=reason)
             for *ends, n, name, reason in zip(*(column.tolist() for column in columns), strict=True)
         ]
+
+    def _delta(self, counts: np.ndarray, values: np.ndarray) -> intervals.Interval:
+        """Return the two intervals of the bootstrap in their limit of many rows; NaN where a class has few.
+
+        There the bootstrap would draw a normal distribution, in fifty times the time.
+        """
+        low, high = np.full((2, len(counts)), np.nan)
+        some = np.flatnonzero(_has_many(counts) & ~np.isnan(values))
+        if counts[0:1].size > MOST_CELLS_OF_DELTA or not len(some):
+            return low, high
+        variance, value = self._variance(counts[some].astype(np.float64)), values[some]
+        half = intervals.Z * np.sqrt(variance)
+        one = value - half, value + half
+        other = self._wilson(value, value, variance, counts[some])
+        low[some], high[some] = np.fmin(one[0], other[0]), np.fmax(one[1], other[1])
+        return low, high
+
+    def _variance(self, counts: np.ndarray) -> np.ndarray:
+        """Return the variance by the delta method: a function of shares has the derivatives' mean square, summed."""
+        variance = np.zeros(len(counts))
+        for cell in np.ndindex(counts.shape[1:]):
+            step = np.zeros(counts.shape[1:])
+            step[cell] = STEP
+            slope = (self.value(counts + step) - self.value(np.maximum(counts - step, 0.0))) / (2 * STEP)
+            at = (slice(None), *cell)
+            variance += np.where(counts[at] > 0, counts[at] * slope**2, 0.0)
+        return variance
 
     def _bootstrap(self, counts: np.ndarray, values: np.ndarray) -> intervals.Interval:
         """Return the outer of two intervals, from tables drawn around the smoothed counts.
@@ -183,14 +216,32 @@ class CellFunction:
         return low, high
 
     def _equivalent(self, samples: np.ndarray, values: np.ndarray, counts: np.ndarray) -> intervals.Interval:
+        return self._wilson(values, np.nanmean(samples, axis=1), np.nanvar(samples, axis=1), counts)
+
+    def _wilson(
+        self, values: np.ndarray, centre: np.ndarray, variance: np.ndarray, counts: np.ndarray
+    ) -> intervals.Interval:
+        """Return Wilson's interval of a share of the same variance."""
         from scipy.special import stdtrit
 
         wrong = np.roll(np.eye(counts.shape[1], counts.shape[2]), 1, axis=1)
         least = float(self.value(wrong))  # 0, or -1 for a correlation of two classes
-        shares, share = ((figure - least) / (1 - least) for figure in (samples, values))
+        span = 1 - least
         quantile = stdtrit(np.maximum(_rows_per_class(counts) - 1, 1), 0.5 + intervals.CONFIDENCE / 2)
-        ends = intervals.equivalent_wilson(share, np.nanmean(shares, axis=1), np.nanvar(shares, axis=1), quantile)
-        return least + (1 - least) * ends[0], least + (1 - least) * ends[1]
+        share, centre = (values - least) / span, (centre - least) / span
+        low, high = intervals.equivalent_wilson(share, centre, variance / span**2, quantile)
+        return least + span * low, least + span * high
+
+
+def _has_many(counts: np.ndarray) -> np.ndarray:
+    """Return which slices have MANY hits, misses and false alarms of every class that occurs, at least two of them."""
+    hits = np.zeros((len(counts), counts.shape[2]), dtype=np.int64)
+    hits[:, : counts.shape[1]] = np.diagonal(counts, axis1=1, axis2=2)
+    support = np.zeros_like(hits)
+    support[:, : counts.shape[1]] = counts.sum(axis=2)
+    rarest = np.minimum(hits, np.minimum(support, counts.sum(axis=1)) - hits)
+    occurring = _occurring(counts)
+    return np.asarray(((rarest >= MANY) | ~occurring).all(axis=1) & (occurring.sum(axis=1) > 1))
 
 
 def _rows_per_class(counts: np.ndarray) -> np.ndarray:

@@ -8,8 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
-from pytest_behave.measure.kernel import MASKS_OF_PRODUCT, ROWS_OF_PRODUCT, Masks
+from pytest_behave.measure import kernel
+from pytest_behave.measure.kernel import (
+    FEWEST_MEMBERS,
+    MASKS_OF_PRODUCT,
+    MOST_PATTERNS,
+    ROWS_OF_PRODUCT,
+    WORDS_AT_ONCE,
+    Masks,
+)
 from pytest_behave.measure.statistics import cell_counts
+from pytest_behave.records.bits import WORD, AnyOf, Everything, Except, members, packed, words_for
 
 from . import outcome_of
 
@@ -59,6 +68,64 @@ def test_any_masks_are_counted_against_each_other_as_a_matrix_product(masks):
     array = np.array(masks, dtype=bool)
     as_numbers = array.astype(np.int64)
     assert (Masks(masks=list(array), size=array.shape[1]).count(list(array)) == as_numbers @ as_numbers.T).all()
+
+
+@STEADY
+@given(
+    seed=st.integers(0, 2**32),
+    size=st.integers(1, 400),
+    groups=st.sampled_from([FEWEST_MEMBERS - 1, FEWEST_MEMBERS, 60]),
+    planes=st.integers(0, MOST_PATTERNS + 2),
+)
+def test_families_are_counted_and_summed_by_their_codes_as_by_masks(seed, size, groups, planes):
+    random = np.random.default_rng(seed)
+    codes = random.integers(-1, random.integers(0, groups + 1), size).astype(np.int8)
+    bits = [*members(codes, groups), packed(random.random(size) < 0.3)]
+    order = random.permutation(len(bits))
+    family = Masks([bits[place] for place in order], size)
+    masks = [bits[place].bools() for place in order]
+    chosen = [random.random(size) < share for share in random.random(planes)]
+    columns, cells = random.normal(size=(2, size)), random.integers(0, 40, size)
+
+    assert family.count(chosen).tolist() == [[(mask & plane).sum() for plane in chosen] for mask in masks]
+    assert family.sizes.tolist() == [mask.sum() for mask in masks] == [one.count for one in family.bits]
+    sums = family.sums(lambda first, last: columns[:, first:last], 2)
+    np.testing.assert_allclose(sums, [columns[:, mask].sum(axis=1) for mask in masks], rtol=0, atol=1e-9)
+    assert family.tabulate(cells, 40).tolist() == [np.bincount(cells[mask], minlength=40).tolist() for mask in masks]
+    rows = dict(family.rows_of(np.arange(len(family))))
+    assert [rows[place].tolist() for place in range(len(masks))] == [np.flatnonzero(mask).tolist() for mask in masks]
+
+
+@STEADY
+@given(seed=st.integers(0, 2**32), size=st.integers(1, 300))
+def test_conditions_are_put_together_word_by_word_as_row_by_row(seed, size):
+    random = np.random.default_rng(seed)
+    one, other, third = (random.random(size) < 0.5 for _ in range(3))
+    a, b, c = map(packed, (one, other, third))
+    found = {
+        (a & b) & c: one & other & third,
+        a | ~b: one | ~other,
+        ~(a & b) & Everything(size): ~(one & other),
+        Except(AnyOf([a, b]), c): (one | other) & ~third,
+    }
+    middle = words_for(size) // 2
+    for bits, expected in found.items():
+        assert bits.bools().tolist() == expected.tolist()
+        assert bits.count == expected.sum()
+        assert np.array_equal(np.concatenate([bits.words(0, middle), bits.words(middle)]), bits.words())
+
+
+@pytest.mark.parametrize("threads", [0, 10**9])
+def test_two_threads_give_what_one_gives(monkeypatch, threads):
+    monkeypatch.setattr(kernel, "FEWEST_ROWS_TO_SHARE", threads)
+    random = np.random.default_rng(2)
+    size = 3 * WORD * WORDS_AT_ONCE + 77
+    masks, planes = [random.random(size) < 0.4 for _ in range(3)], [random.random(size) < 0.5 for _ in range(3)]
+    packed_masks = Masks(masks, size)
+    assert packed_masks.count(planes).tolist() == [[(mask & plane).sum() for plane in planes] for mask in masks]
+    values = random.random((1, size))
+    sums = packed_masks.sums(lambda first, last: values[:, first:last], 1)[:, 0]
+    np.testing.assert_allclose(sums, [values[0, mask].sum() for mask in masks], rtol=1e-12)
 
 
 def test_every_single_row_is_found_where_it_is():
