@@ -223,7 +223,7 @@ class Masks:
     def tabulate(self, codes: np.ndarray, size: int) -> np.ndarray:
         """Return how many rows of each slice have each code below ``size``: shape (slices, size)."""
         if size <= MOST_PLANES:
-            return self.count([codes == code for code in range(size)])
+            return self.count([packed(codes == code) for code in range(size)])
         result = np.zeros((len(self), size), dtype=np.int64)
         for index in self.others.tolist():
             result[index] = np.bincount(codes[self.rows(index)], minlength=size)

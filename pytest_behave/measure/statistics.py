@@ -17,9 +17,10 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from pytest_behave.measure import intervals
-from pytest_behave.measure.kernel import Masks
+from pytest_behave.measure.kernel import MOST_PLANES, Masks
 from pytest_behave.measure.states import Cells, Counts, State
 from pytest_behave.records import Estimate, Outcome
+from pytest_behave.records.bits import packed
 
 MOST_RESAMPLED_CELLS = 250_000  # 2 MB, a processor's cache: 60 binary slices at once
 
@@ -297,6 +298,9 @@ def cell_counts(outcome: Outcome, masks: Masks) -> np.ndarray:
     if outcome.target is None or outcome.predicted is None:
         raise TypeError("cell counts need class codes")
     shape = (outcome.target_classes, len(outcome.classes))
+    if shape[0] * shape[1] <= MOST_PLANES:  # one plane at a time, packed: codes would take 8 bytes per row
+        cells = [packed((outcome.target == one) & (outcome.predicted == other)) for one, other in np.ndindex(shape)]
+        return masks.count(cells).reshape(-1, *shape)
     codes = outcome.target * shape[1] + outcome.predicted
     return masks.tabulate(codes, shape[0] * shape[1]).reshape(-1, *shape)
 
