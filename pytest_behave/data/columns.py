@@ -34,6 +34,8 @@ def column_of(series: pd.Series) -> Column:
     if pd.api.types.is_integer_dtype(dtype):
         return _integer_column(series, missing)
     if pd.api.types.is_float_dtype(dtype):
+        if isinstance(dtype, np.dtype):  # a value for missing ones would cost a copy
+            return Column("number", series.to_numpy().astype(np.float64, copy=False), missing)
         return Column("number", series.to_numpy(dtype=np.float64, na_value=np.nan), missing)
     if pd.api.types.is_datetime64_any_dtype(dtype):
         return Column("date", dates_of_series(series), missing)
