@@ -80,7 +80,7 @@ def _categorical_column(series: pd.Series, missing: np.ndarray) -> Column:
     names = series.cat.categories
     if not all(isinstance(name, str) for name in names):
         return _object_column(series.astype(object), missing)
-    found = np.asarray(series.cat.codes)
+    found = np.asarray(series.array.codes)  # `series.cat.codes` is a copy
     occurs = np.zeros(len(names) + 1, dtype=bool)
     occurs[found] = True  # missing ones, -1, in the last place
     used = np.flatnonzero(occurs[:-1])

@@ -125,7 +125,8 @@ class Evaluator:
                 return self._bool_column(expression)
 
     def _bool_column(self, expression: Expr) -> Truth:
-        column = self.column(expression)
+        # its bits are kept: a bool per row as well would be eight times that
+        column = self._column(expression) if isinstance(expression, Call) else self.column(expression)
         if column.kind == "empty":
             return _truth_of(np.zeros(self.size, dtype=bool), column.missing)
         if column.kind != "bool" or isinstance(expression, Constant):
