@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from pytest_behave.measure.calibration import CalibrationError
 from pytest_behave.measure.classification import of_a_class
 from pytest_behave.measure.general import Count, Custom, Share
+from pytest_behave.measure.means import Mean
 from pytest_behave.measure.metric import Metric
-from pytest_behave.measure.ranking import CalibrationError, Ranked
+from pytest_behave.measure.ranking import Ranked
 from pytest_behave.measure.registry import BUILT_IN
-from pytest_behave.measure.statistics import CellFunction, Mean, Proportion, RowFunction, Statistic
+from pytest_behave.measure.regression import Quantile
+from pytest_behave.measure.statistics import CellFunction, Proportion, RowFunction, Statistic
 from pytest_behave.records import MetricSpec
 
 PAGE = Path(__file__).parent / "reference" / "metrics.md"
@@ -27,7 +30,7 @@ TASKS = {
     "Text": ("text",),
 }
 OF_ONE_CLASS = (of_a_class("recall", "<class>"), of_a_class("precision", "<class>"))
-ROW_FUNCTIONS = {"r2": "delta method, stretched Student's t", "median_ae": "order statistics"}
+ROW_FUNCTIONS = {"r2": "delta method, stretched Student's t"}
 RANKED = {"roc_auc": "DeLong on the logit scale, Newcombe", "average_precision": "logit"}
 
 
@@ -42,11 +45,17 @@ def interval_of(metric: Metric) -> str:
             return "stretched Student's t, rooted" if statistic.root else "stretched Student's t"
         case CellFunction():
             named = statistic.interval.replace("mover of wilson", "MOVER of Wilson's")
-            return f"{named}; bootstrap of counts on few rows" if statistic.closed else named
+            return (
+                f"{named}; bootstrap of counts on few rows"
+                if statistic.closed
+                else "delta method; bootstrap of counts on few rows"
+            )
         case Ranked(name):
             return RANKED[name]
+        case Quantile():
+            return "order statistics"
         case RowFunction():
-            return ROW_FUNCTIONS.get(metric.name, "order statistics")
+            return ROW_FUNCTIONS[metric.name]
         case CalibrationError():
             return "normal, less the bias"
         case Custom():

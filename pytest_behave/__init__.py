@@ -14,7 +14,7 @@ _HOMES = {
     "metric": "pytest_behave.decorators",
     "evaluate_suite": "pytest_behave.evaluate",
     "Metric": "pytest_behave.measure.metric",
-    "Mean": "pytest_behave.measure.statistics",
+    "Mean": "pytest_behave.measure.means",
     "Proportion": "pytest_behave.measure.statistics",
     "BehaveWarning": "pytest_behave.plugin",
     "BehaveError": "pytest_behave.errors",

@@ -11,10 +11,13 @@ import numpy as np
 import pandas as pd
 
 from pytest_behave.data import images
+from pytest_behave.data.columns import TextColumn
 from pytest_behave.data.dates import NOTHING, PARTS, UNIT, parse_iso
+from pytest_behave.data.search import found_in
 from pytest_behave.errors import PredicateError
 from pytest_behave.records import Column, Kind
 
+SEARCHES = ("contains", "startswith", "endswith")
 SENTENCE_END = re.compile(r"[.!?]+(?=\s|$)")
 
 
@@ -80,14 +83,25 @@ def _per_text(name: str, shown: str, column: Column, literals: Sequence[Any]) ->
     dtype: Any = {"bool": bool, "text": object, "number": np.int64}[kind]
     if name == "non_ascii_share":
         dtype = np.float64
+    if name in SEARCHES and isinstance(column, TextColumn) and column.codes is None and column.arrow is not None:
+        # turning pandas' texts into Python's would take longer, and much memory
+        return Column("bool", found_in(column.arrow, str(literals[0]), name) & ~column.missing, column.missing)
+    if column.codes is not None and kind != "text":
+        codes, texts = column.codes  # each text once
+        answers = np.append(np.array(_answers(function, texts, literals), dtype=dtype), dtype(0))
+        return Column(kind, answers[codes], column.missing)
     present = ~column.missing
     whole = bool(present.all())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a pattern's FutureWarning is not the reader's concern
-        found = function((column.values if whole else column.values[present]).tolist(), *literals)
+    found = _answers(function, (column.values if whole else column.values[present]).tolist(), literals)
     values = np.full(len(present), None) if kind == "text" else np.zeros(len(present), dtype=dtype)
     values[present] = np.fromiter(found, dtype=dtype, count=len(found))
     return Column(kind, values, column.missing)
+
+
+def _answers(function: Callable[..., list[Any]], texts: list[str], literals: Sequence[Any]) -> list[Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a pattern's FutureWarning is not the reader's concern
+        return function(texts, *literals)
 
 
 # --- numbers ------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Evaluating expressions of the predicate language on whole columns, with SQL's three-valued logic.
 
-A condition gives two boolean arrays, `true` and `unknown`; a mask is `true`. Every sub-expression is evaluated once
-per Evaluator, however many slices share it.
+A condition gives where it is `true` and where `unknown`; a mask is `true`. Every sub-expression is evaluated once per
+Evaluator, however many slices share it, and kept as packed bits.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +33,7 @@ from pytest_behave.records import (
     Not,
     Or,
 )
+from pytest_behave.records.bits import AllOf, AnyOf, Bits, Except, packed
 
 CONDITION_FUNCTIONS = {"contains", "startswith", "endswith", "matches", "isnull", "is_question"}
 COMPARE: dict[str, Callable[[Any, Any], Any]] = {
@@ -54,6 +54,13 @@ class Truth(NamedTuple):
     unknown: np.ndarray
 
 
+class PackedTruth(NamedTuple):
+    """The same as bits; ``unknown`` is None where everything is known."""
+
+    true: Bits
+    unknown: Bits | None
+
+
 class Evaluator:
     """Expressions over the columns of one dataset. ``lookup`` finds a column by name or raises PredicateError."""
 
@@ -61,7 +68,7 @@ class Evaluator:
         self.size = size
         self.folder = folder
         self._lookup = lookup
-        self._truths: dict[Expr, Truth] = {}
+        self._truths: dict[Expr, PackedTruth] = {}
         self._columns: dict[Expr, Column] = {}
         self._codes: dict[Expr, tuple[np.ndarray, list[str]]] = {}
 
@@ -72,16 +79,16 @@ class Evaluator:
 
     def mask(self, expression: Expr) -> np.ndarray:
         """Return a bool array: the rows for which the condition is true."""
-        return self.truth(expression).true
+        return self.bits(expression).bools()
+
+    def bits(self, expression: Expr) -> Bits:
+        """Return the rows for which the condition is true; raises PredicateError if it is not a condition."""
+        return self._packed(expression).true
 
     def truth(self, expression: Expr) -> Truth:
         """Return where the condition is true and where unknown; raises PredicateError if it is not a condition."""
-        if expression not in self._truths:
-            truth = self._truth(expression)
-            for array in truth:
-                array.flags.writeable = False  # it is shared by every slice that names it
-            self._truths[expression] = truth
-        return self._truths[expression]
+        true, unknown = self._packed(expression)
+        return Truth(true.bools(), np.zeros(self.size, dtype=bool) if unknown is None else unknown.bools())
 
     def column(self, expression: Expr) -> Column:
         """Return the values of an expression, a condition giving a bool column."""
@@ -91,14 +98,23 @@ class Evaluator:
 
     # -- conditions
 
-    def _truth(self, expression: Expr) -> Truth:
+    def _packed(self, expression: Expr) -> PackedTruth:
+        if expression not in self._truths:
+            match expression:
+                case And(parts):
+                    truth = _all_of([self._packed(part) for part in parts])
+                case Or(parts):
+                    truth = _any_of([self._packed(part) for part in parts])
+                case Not(operand):
+                    truth = _negated(self._packed(operand))
+                case _:
+                    true, unknown = self._atom(expression)
+                    truth = PackedTruth(packed(true), packed(unknown) if unknown.any() else None)
+            self._truths[expression] = truth
+        return self._truths[expression]
+
+    def _atom(self, expression: Expr) -> Truth:
         match expression:
-            case And(parts):
-                return _all_of([self.truth(part) for part in parts])
-            case Or(parts):
-                return _negated(_all_of([_negated(self.truth(part)) for part in parts]))
-            case Not(operand):
-                return _negated(self.truth(operand))
             case Comparison(symbol, left, right):
                 return self._compare(symbol, left, right)
             case Membership(operand, options):
@@ -109,7 +125,8 @@ class Evaluator:
                 return self._bool_column(expression)
 
     def _bool_column(self, expression: Expr) -> Truth:
-        column = self.column(expression)
+        # its bits are kept: a bool per row as well would be eight times that
+        column = self._column(expression) if isinstance(expression, Call) else self.column(expression)
         if column.kind == "empty":
             return _truth_of(np.zeros(self.size, dtype=bool), column.missing)
         if column.kind != "bool" or isinstance(expression, Constant):
@@ -284,16 +301,22 @@ def _truth_of(values: np.ndarray, missing: np.ndarray) -> Truth:
     return Truth(values & ~missing if missing.any() else values, missing)
 
 
-def _negated(truth: Truth) -> Truth:
-    return _truth_of(~truth.true, truth.unknown)
+def _all_of(truths: list[PackedTruth]) -> PackedTruth:
+    true = AllOf([truth.true for truth in truths])
+    if all(truth.unknown is None for truth in truths):
+        return PackedTruth(true, None)
+    possible = [truth.true if truth.unknown is None else truth.true | truth.unknown for truth in truths]
+    return PackedTruth(true, Except(AllOf(possible), true))
 
 
-def _all_of(truths: list[Truth]) -> Truth:
-    true = reduce(np.logical_and, [truth.true for truth in truths])
-    if not any(truth.unknown.any() for truth in truths):
-        return Truth(true, truths[0].unknown)
-    possible = reduce(np.logical_and, [truth.true | truth.unknown for truth in truths])
-    return Truth(true, possible & ~true)
+def _any_of(truths: list[PackedTruth]) -> PackedTruth:
+    true = AnyOf([truth.true for truth in truths])
+    unknown = [truth.unknown for truth in truths if truth.unknown is not None]
+    return PackedTruth(true, Except(AnyOf(unknown), true) if unknown else None)
+
+
+def _negated(truth: PackedTruth) -> PackedTruth:
+    return PackedTruth(~truth.true if truth.unknown is None else ~(truth.true | truth.unknown), truth.unknown)
 
 
 def _either(missing: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -22,13 +22,14 @@ from pytest_behave.records import (
     Slice,
     SliceSpec,
 )
+from pytest_behave.records.bits import AllOf, Bits, Everything, members, packed, smallest
 
 OVERALL = "overall"
 
 
 def make_slices(table: Table, specs: tuple[SliceSpec, ...]) -> tuple[Slice, ...]:
     """Return ``overall`` and every declared slice or member; what cannot be made carries its ``problem``."""
-    made = {OVERALL: Slice(OVERALL, None, 1, np.ones(len(table), dtype=bool))}
+    made = {OVERALL: Slice(OVERALL, None, 1, Everything(len(table)))}
     maker = _Maker(table, {spec.name: spec for spec in specs}, made)
     for spec in specs:
         maker.make(spec)
@@ -57,19 +58,19 @@ class _Maker:
     def _single(self, spec: SliceSpec) -> Slice:
         self.under_way.append(spec.name)
         try:
-            mask = self._ids(spec) if spec.ids else self._all_of(spec)
+            bits = self._ids(spec) if spec.ids else self._all_of(spec)
         finally:
             self.under_way.pop()
-        problem = None if mask.any() else "selects no instance"
-        return Slice(spec.name, None, spec.min_size, mask, spec.place, problem)
+        problem = None if bits.count else "selects no instance"
+        return Slice(spec.name, None, spec.min_size, bits, spec.place, problem)
 
-    def _all_of(self, spec: SliceSpec) -> np.ndarray:
-        masks = [self._part(part) for part in spec.parts]
+    def _all_of(self, spec: SliceSpec) -> Bits:
+        parts = [self._part(part) for part in spec.parts]
         if spec.predicate is not None:
-            masks.append(self._predicate(spec.predicate))
-        return np.logical_and.reduce(masks)
+            parts.append(self._predicate(spec.predicate))
+        return parts[0] if len(parts) == 1 else AllOf(parts)
 
-    def _part(self, part: str | Expr) -> np.ndarray:
+    def _part(self, part: str | Expr) -> Bits:
         if not isinstance(part, str):
             return self._predicate(part)
         if part in self.under_way:
@@ -81,33 +82,32 @@ class _Maker:
             raise DataError(f"there is no slice {part!r}{did_you_mean(part, self.made)}")
         if self.made[part].problem:
             raise DataError(f"is made from {part!r}, which {self.made[part].problem}")
-        return self.made[part].mask
+        return self.made[part].bits
 
-    def _predicate(self, expression: Expr) -> np.ndarray:
+    def _predicate(self, expression: Expr) -> Bits:
         check_values(self.table, expression)
-        return self.table.evaluator.mask(expression)
+        return self.table.evaluator.bits(expression)
 
-    def _ids(self, spec: SliceSpec) -> np.ndarray:
+    def _ids(self, spec: SliceSpec) -> Bits:
         known = set(self.table.ids.tolist())
         absent = [id_ for id_ in spec.ids if id_ not in known]
         if absent:
             raise DataError(f"names {len(absent)} ids that the dataset lacks ({', '.join(absent[:3])})")
-        return pd.Series(self.table.ids).isin(list(spec.ids)).to_numpy()
+        return packed(pd.Series(self.table.ids).isin(list(spec.ids)).to_numpy())
 
     def _members(self, spec: SliceSpec) -> list[Slice]:
         groups = self._groups(spec)
-        restricted = np.ones(len(self.table), dtype=bool)
+        codes = smallest(groups.codes)
         if spec.predicate is not None:
-            restricted = self._predicate(spec.predicate)
-        masks = [(groups.codes == code) & restricted for code in range(len(groups.names))]
-        members = [
-            Slice(f"{spec.name}={name}", spec.name, spec.min_size, mask, spec.place)
-            for name, mask in zip(groups.names, masks, strict=True)
-            if mask.any() or spec.edges  # a bin that was declared stays visible when it is empty
+            codes = np.where(self._predicate(spec.predicate).bools(), codes, codes.dtype.type(-1))
+        found = [
+            Slice(f"{spec.name}={name}", spec.name, spec.min_size, bits, spec.place)
+            for name, bits in zip(groups.names, members(codes, len(groups.names)), strict=True)
+            if bits.count or spec.edges  # a bin that was declared stays visible when it is empty
         ]
-        if not any(member.mask.any() for member in members):
+        if not any(member.size for member in found):
             raise DataError("selects no instance")
-        return members
+        return found
 
     def _groups(self, spec: SliceSpec) -> Groups:
         columns = [self.table.lookup(Name(name, quoted=name not in ("target", "output", "score"))) for name in spec.by]
@@ -178,5 +178,5 @@ def _check_value(table: Table, name: Name, value: str) -> None:
 
 
 def _unmade(table: Table, spec: SliceSpec, problem: str) -> Slice:
-    nowhere = np.zeros(len(table), dtype=bool)
+    nowhere = packed(np.zeros(len(table), dtype=bool))
     return Slice(spec.name, spec.name if spec.by else None, spec.min_size, nowhere, spec.place, problem)

@@ -240,7 +240,7 @@ class Table:
         if name.quoted or name.name not in (*OUTPUT_NAMES, *BASELINE_NAMES):
             column = self.lookup(name)
             if column.kind == "text":
-                known = pd.unique(column.values[~column.missing])
+                known = pd.unique(column.values[~column.missing]) if column.codes is None else column.codes[1]
                 few = len(known) <= min(MOST_CATEGORIES, max(len(self) // 2, 1))
                 if few and value not in set(known):
                     return f"column {name.name!r} never is {value!r}{did_you_mean(value, known)}"

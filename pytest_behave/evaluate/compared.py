@@ -251,7 +251,7 @@ class Comparisons:
     def decidable(self, key: Key) -> bool:
         """Tell whether any outcome on so many instances could be a regression."""
         compared, slice_ = self.found[key], self.slices.get(key[0])
-        small = slice_ is not None and int(slice_.mask.sum()) < slice_.min_size
+        small = slice_ is not None and slice_.size < slice_.min_size
         if small or np.isnan(compared.paired.baseline) or self.coverage(key) < LEAST_COVERAGE:
             return False
         alpha = self.suite.comparison.alpha
@@ -270,7 +270,7 @@ class Comparisons:
         slice_ = self.slices.get(key[0])
         if slice_ is None or not self.found[key].change.paired:
             return self.against.coverage
-        return min(self.against.coverage, len(self.rows(slice_)) / max(int(slice_.mask.sum()), 1))
+        return min(self.against.coverage, len(self.rows(slice_)) / max(slice_.size, 1))
 
     # -- instances
 

@@ -132,7 +132,7 @@ class SliceView:
     @property
     def size(self) -> int:
         """Number of instances."""
-        return int(self._slice.mask.sum())
+        return self._slice.size
 
     @property
     def ids(self) -> list[str]:
@@ -211,7 +211,7 @@ class SuiteView:
             chosen = self._chosen(metric)
             estimate = self._measured.estimate(chosen, slice_)
             instances = self._measured.worst_instances(chosen, slice_)
-            value = MetricValue.of(slice_.name, metric, int(slice_.mask.sum()), estimate, instances)
+            value = MetricValue.of(slice_.name, metric, slice_.size, estimate, instances)
             value._view, value._slice = self, slice_  # noqa: SLF001 - it is made here only
             self._cache[key] = value
         return self._cache[key]
@@ -231,7 +231,7 @@ class SuiteView:
         estimate = self._measured.estimate(chosen, slice_)
         item = Item(slice_.name, metric, Bounds(max_regression=Tolerance(0.0)))
         verdict = Verdict("holds")
-        behavior = behavior_of(item, chosen.better, int(slice_.mask.sum()), estimate, verdict, slice_.family)
+        behavior = behavior_of(item, chosen.better, slice_.size, estimate, verdict, slice_.family)
         found = None
         if self._against is not None:
             key = (slice_.name, metric)

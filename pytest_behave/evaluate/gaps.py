@@ -16,6 +16,7 @@ from pytest_behave.evaluate.prepare import Item
 from pytest_behave.measure.paired import paired
 from pytest_behave.measure.registry import Chosen
 from pytest_behave.records import Better, Estimate, Slice
+from pytest_behave.records.bits import AnyOf
 from pytest_behave.records.pairs import Influences, PairedInfluences, PairedRows, Pairs
 
 Between = tuple[str, str]
@@ -39,8 +40,8 @@ def measured_gap(measured: Measured, estimates: Estimates, slices: dict[str, Sli
     if item.bounds.gap_to is not None and reference is None:
         raise BehaveError(f"there is no slice {item.bounds.gap_to!r} to measure the gap to")
     everything = members if reference is None else (*members, reference)
-    size = int(np.logical_or.reduce([slice_.mask for slice_ in everything]).sum()) if everything else 0
-    decided = tuple(member for member in members if int(member.mask.sum()) >= member.min_size)
+    size = AnyOf([slice_.bits for slice_ in everything]).count if everything else 0
+    decided = tuple(member for member in members if member.size >= member.min_size)
     named = _named(decided, estimates, item.metric)
     goal = None if reference is None else next(iter(_named((reference,), estimates, item.metric)), None)
     if reference is not None and goal is None:
@@ -68,7 +69,7 @@ def _with_interval(
     """Return the gap with an interval that knows of common rows, or of clusters; that of disjoint slices else."""
     one, other = slices[between[0]], slices[between[1]]
     clusters = measured.clusters
-    if clusters is None and not (one.mask & other.mask).any():
+    if clusters is None and not (one.bits & other.bits).count:
         return estimate
     nothing = replace(estimate, low=None, high=None, interval="")
     try:

@@ -59,7 +59,7 @@ class Judged:
 
     def _is_large(self, item: Item) -> bool:
         slice_ = self.slices.get(item.slice)
-        return item.kind == "gap" or (slice_ is not None and int(slice_.mask.sum()) >= slice_.min_size)
+        return item.kind == "gap" or (slice_ is not None and slice_.size >= slice_.min_size)
 
     def behaviors(self) -> list[Behavior]:
         """Return every behavior that the suite expects, with its verdict."""
@@ -146,7 +146,7 @@ class Judged:
         if slice_ is None or slice_.problem:
             verdict = Verdict("error", f"slice {item.slice!r}: {self._problem(item.slice)}")
             return behavior_of(item, better, 0, None, verdict), verdict
-        size = int(slice_.mask.sum())
+        size = slice_.size
         estimate = self.estimates.get((item.slice, item.metric))
         if estimate is None or isinstance(estimate, BehaveError) or chosen is None:
             verdict = Verdict("error", str(estimate or f"metric {item.metric!r} was not measured"))
@@ -256,7 +256,7 @@ class Judged:
             slice_, chosen = self.slices[name], self.chosen[metric]
             item = Item(name, metric, Bounds())
             verdict = Verdict("holds")
-            behavior = behavior_of(item, chosen.better, int(slice_.mask.sum()), estimate, verdict, slice_.family)
+            behavior = behavior_of(item, chosen.better, slice_.size, estimate, verdict, slice_.family)
             result.append(self._with_change(replace(behavior, verdict=None, reason=estimate.reason)))
         return result
 

@@ -19,6 +19,7 @@ from pytest_behave.evaluate.prepare import Item, Prepared
 from pytest_behave.measure.kernel import Masks
 from pytest_behave.measure.statistics import Proportion
 from pytest_behave.records import Slice
+from pytest_behave.records.bits import AnyOf
 
 NEAR_DUPLICATE = 0.98  # Jaccard index above which two slices measure the same thing
 
@@ -71,7 +72,7 @@ def _overview(prepared: Prepared) -> list[str]:
     lines.append("  slices")
     width = max(len(slice_.name) for slice_ in prepared.slices)
     for slice_ in prepared.slices:
-        size = int(slice_.mask.sum())
+        size = slice_.size
         small = f"  below min_size {slice_.min_size}: undecided" if size < slice_.min_size else ""
         lines.append(f"    {slice_.name:<{width}}  {size:>9,}  {size / len(table):7.2%}{small}")
     lines += [f"    {spec.name}: known only after the model has run" for spec in prepared.deferred]
@@ -97,7 +98,7 @@ def _count(items: Sized, word: str) -> str:
 
 
 def _rows_in_no_slice(slices: tuple[Slice, ...]) -> int:
-    return int((~np.logical_or.reduce([slice_.mask for slice_ in slices[1:]])).sum()) if len(slices) > 1 else 0
+    return (~AnyOf([slice_.bits for slice_ in slices[1:]])).count if len(slices) > 1 else 0
 
 
 def _warnings(prepared: Prepared) -> list[str]:
@@ -113,7 +114,7 @@ def _never_regressed(prepared: Prepared) -> list[str]:
     sizes = {
         slice_.name: _independent(prepared, slice_)
         for slice_ in prepared.slices
-        if int(slice_.mask.sum()) >= slice_.min_size  # the overview says that the others are undecided
+        if slice_.size >= slice_.min_size  # the overview says that the others are undecided
     }
     found = []
     for item in bounds:
@@ -141,8 +142,9 @@ def _independent(prepared: Prepared, slice_: Slice) -> int:
 def _near_duplicates(slices: tuple[Slice, ...]) -> list[str]:
     if len(slices) < 2:  # noqa: PLR2004 - a pair
         return []
-    masks = Masks([slice_.mask for slice_ in slices], len(slices[0].mask))
-    common = masks.count([slice_.mask for slice_ in slices])
+    bits = [slice_.bits for slice_ in slices]
+    masks = Masks(bits, bits[0].size)
+    common = masks.count(bits)
     found = []
     for one in range(len(slices)):
         for other in range(one + 1, len(slices)):
@@ -159,7 +161,7 @@ def _undecidable(prepared: Prepared, item: Item) -> list[str]:
     chosen = next((chosen for chosen in prepared.chosen if chosen.spec.name == item.metric), None)
     if slice_ is None or chosen is None or not isinstance(chosen.metric.statistic(chosen.spec), Proportion):
         return []
-    size = int(slice_.mask.sum())
+    size = slice_.size
     found = []
     for side, bound in (("min", item.bounds.min), ("max", item.bounds.max)):
         needed = 0 if bound is None else instances_needed(bound, side, item.bounds.decide or "observed")

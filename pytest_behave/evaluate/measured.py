@@ -158,7 +158,7 @@ class Measured:
         return found
 
     def _measure(self, chosen: Sequence[Chosen], slices: Sequence[Slice]) -> Estimates:
-        masks = Masks([slice_.mask for slice_ in slices], self.outcome.size)
+        masks = Masks([slice_.bits for slice_ in slices], self.outcome.size)
         measured = measure(chosen, self.outcome, masks)
         if self.clusters is not None:
             by_name = {item.spec.name: item for item in chosen}

@@ -147,7 +147,7 @@ def pick_model(prepared: Prepared, name: str | None) -> ModelSpec:
 def _failed(prepared: Prepared, model: ModelSpec, fingerprint: str, reason: str) -> SuiteRun:
     """Return everything as an error: a model that fails never reports green."""
     better = {item.spec.name: item.better for item in prepared.chosen}
-    sizes = {slice_.name: int(slice_.mask.sum()) for slice_ in prepared.slices}
+    sizes = {slice_.name: slice_.size for slice_ in prepared.slices}
     reason = reason.replace(f"{prepared.suite.path.parent}/", "")  # the record reads the same on every machine
     verdict = Verdict("error", reason)
     behaviors = [

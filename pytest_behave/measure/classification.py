@@ -6,11 +6,13 @@ Definitions are scikit-learn's where it has them; where it substitutes 0 for an 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from pytest_behave.errors import MetricError
 from pytest_behave.measure import intervals
+from pytest_behave.measure.calibration import CalibrationError
 from pytest_behave.measure.confusion import (
     averaged,
     balanced_accuracy,
@@ -20,12 +22,15 @@ from pytest_behave.measure.confusion import (
     per_class,
 )
 from pytest_behave.measure.kernel import Masks
+from pytest_behave.measure.means import Mean
 from pytest_behave.measure.metric import Metric, always
-from pytest_behave.measure.ranking import CalibrationError, Ranked
-from pytest_behave.measure.statistics import CellFunction, Mean, Proportion
+from pytest_behave.measure.ranking import Ranked
+from pytest_behave.measure.states import Counts
+from pytest_behave.measure.statistics import CellFunction, Proportion, estimate_of
 from pytest_behave.records import Estimate, MetricSpec, Outcome
 
 SKLEARN = "scikit-learn user guide, section 3.4.4"
+NO_POSITIVES = "no positives, neither in the target nor in the output"
 Planes = tuple[np.ndarray, np.ndarray]
 
 
@@ -62,7 +67,36 @@ class BinaryF1:
 
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
         """Return Wilson intervals of the Jaccard index, mapped."""
-        return self.function(outcome).estimates(outcome, masks)
+        return self.finish(self.state(outcome, masks))
+
+    def state(self, outcome: Outcome, masks: Masks) -> Counts:
+        """Count true positives, positives and positive outputs, and all rows."""
+        return self.state_of(outcome, masks.count(self.counted(outcome)))
+
+    def counted(self, outcome: Outcome) -> Sequence[np.ndarray]:
+        """Return true positives, positives, positive outputs, and all rows."""
+        target, output = _is_positive(outcome), _says_positive(outcome)
+        return target & output, target, output, _everything(outcome)
+
+    def state_of(self, _outcome: Outcome, counts: np.ndarray) -> Counts:
+        """Return the counts as they are."""
+        return Counts(counts)
+
+    def figures(self, state: Counts) -> np.ndarray:
+        """Return 2 TP / (2 TP + errors)."""
+        hits, support, predicted, _ = state.counts.T
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(2 * hits / (support + predicted))
+
+    def finish(self, state: Counts) -> list[Estimate]:
+        """Return Wilson intervals of the Jaccard index, mapped."""
+        hits, support, predicted, sizes = state.counts.T
+        low, high = intervals.jaccard_f1(hits, support + predicted - 2 * hits)
+        columns = (self.figures(state), low, high, sizes)
+        return [
+            estimate_of(*ends, n=n, nothing=NO_POSITIVES, interval="wilson on the Jaccard index")
+            for *ends, n in zip(*(column.tolist() for column in columns), strict=True)
+        ]
 
     def function(self, outcome: Outcome) -> CellFunction:
         """Return F1 as a function of counts."""
@@ -79,7 +113,7 @@ class BinaryF1:
 
         return CellFunction(
             value,
-            "no positives, neither in the target nor in the output",
+            NO_POSITIVES,
             closed=lambda counts: intervals.jaccard_f1(*counts_of(counts)),
             interval="wilson on the Jaccard index",
         )
@@ -257,7 +291,7 @@ METRICS = (
         tasks=("binary",),
         statistic=always(BinaryF1()),
         definition="2 TP / (2 TP + FP + FN)",
-        undefined="no positives, neither in the target nor in the output",
+        undefined=NO_POSITIVES,
         source=SKLEARN,
     ),
     Metric(

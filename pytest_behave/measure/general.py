@@ -12,8 +12,10 @@ import pandas as pd
 from pytest_behave.errors import BehaveError, MetricError
 from pytest_behave.measure import intervals
 from pytest_behave.measure.kernel import Masks
+from pytest_behave.measure.means import Mean
 from pytest_behave.measure.metric import Metric, always
-from pytest_behave.measure.statistics import Mean, Proportion, bootstrap_rows
+from pytest_behave.measure.states import Counts
+from pytest_behave.measure.statistics import Proportion, bootstrap_rows
 from pytest_behave.records import Estimate, MetricSpec, Outcome
 
 RESAMPLES_OF_CALLABLES = 200  # each costs a call of the user's function
@@ -22,20 +24,36 @@ RESAMPLES_OF_CALLABLES = 200  # each costs a call of the user's function
 class Count:
     """Number of instances; known exactly."""
 
-    def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:  # noqa: ARG002 - as Statistic says
+    def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
         """Return the sizes."""
-        return [Estimate(float(n), float(n), float(n), n, interval="exact") for n in masks.sizes.tolist()]
+        return self.finish(self.state(outcome, masks))
+
+    def state(self, outcome: Outcome, masks: Masks) -> Counts:
+        """Return sizes of the slices and of the dataset."""
+        return Counts(np.column_stack([masks.sizes, np.full(len(masks), outcome.size, dtype=np.int64)]))
+
+    def figures(self, state: Counts) -> np.ndarray:
+        """Return the sizes."""
+        return state.counts[:, 0].astype(np.float64)
+
+    def finish(self, state: Counts) -> list[Estimate]:
+        """Return the sizes."""
+        return [Estimate(float(n), float(n), float(n), n, interval="exact") for n in state.counts[:, 0].tolist()]
 
 
-class Share:
+class Share(Count):
     """Size of the slice as a share of all instances."""
 
-    def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
+    def figures(self, state: Counts) -> np.ndarray:
+        """Return the shares."""
+        return np.asarray(state.counts[:, 0] / state.counts[:, 1])
+
+    def finish(self, state: Counts) -> list[Estimate]:
         """Return Wilson intervals of the shares."""
-        low, high = intervals.wilson(masks.sizes, outcome.size)
+        low, high = intervals.wilson(state.counts[:, 0], state.counts[:, 1])
         return [
-            Estimate(n / outcome.size, one, other, outcome.size, interval="wilson")
-            for n, one, other in zip(masks.sizes.tolist(), low.tolist(), high.tolist(), strict=True)
+            Estimate(n / total, one, other, total, interval="wilson")
+            for (n, total), one, other in zip(state.counts.tolist(), low.tolist(), high.tolist(), strict=True)
         ]
 
 

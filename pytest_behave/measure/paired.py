@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pytest_behave.errors import MetricError
+from pytest_behave.errors import BehaveError, MetricError
 from pytest_behave.measure.classification import BinaryF1
 from pytest_behave.measure.general import RESAMPLES_OF_CALLABLES, Custom
 from pytest_behave.measure.kernel import Masks
+from pytest_behave.measure.means import Mean
 from pytest_behave.measure.ranking import Ranked, placements
-from pytest_behave.measure.registry import Chosen
-from pytest_behave.measure.statistics import CellFunction, Mean, Proportion
+from pytest_behave.measure.registry import Chosen, measure_figures
+from pytest_behave.measure.statistics import CellFunction, Proportion
 from pytest_behave.records import Outcome
+from pytest_behave.records.bits import Everything
 from pytest_behave.records.pairs import (
     Influences,
     PairedInfluences,
@@ -169,10 +171,8 @@ def _of_estimates(item: Chosen, baseline: Outcome, candidate: Outcome) -> Paired
 
     def value(outcome: Outcome, rows: np.ndarray) -> float:
         part = rows_of(outcome, rows)
-        statistic = item.metric.statistic(item.spec)
-        with np.errstate(all="ignore"):  # as where the metric is measured
-            (estimate,) = statistic.estimates(part, Masks([np.ones(len(rows), dtype=bool)], len(rows)))
-        return np.nan if estimate.value is None else estimate.value
+        found = measure_figures([item], part, Masks([Everything(len(rows))], len(rows)))[item.spec.name]
+        return np.nan if isinstance(found, BehaveError) else float(found[0])
 
     return PairedRows(lambda rows: (value(baseline, rows), value(candidate, rows)), RESAMPLES)
 

@@ -1,18 +1,25 @@
-"""Metrics of scores: ROC AUC with DeLong's interval, average precision, expected calibration error."""
+"""Metrics of scores: ROC AUC with DeLong's interval, and average precision."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from pytest_behave.measure import intervals
-from pytest_behave.measure.kernel import Masks
+from pytest_behave.measure.kernel import Masks, in_threads
+from pytest_behave.measure.levels import Levels, levels_of
 from pytest_behave.measure.statistics import estimate_of
 from pytest_behave.records import Estimate, Outcome
 
+Figure = TypeVar("Figure")
 MANY = 50  # rows of the smaller class: from there on DeLong's variance is trusted alone
+DENSE = 1 / 8  # share of rows from which slices are put in order eight at a time, instead of sorting their places
+EXACT_IN_INT64 = 2_000_000  # rows up to which sums of squared ranks stay below 2**63
 
 
 @dataclass(frozen=True)
@@ -22,8 +29,31 @@ class Ranked:
     name: str
 
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
-        """Return the metric on each slice."""
-        return masks.once(outcome, _both)[self.name]
+        """Return the metric on each slice, exactly."""
+        return _estimates(self.name, masks.once(outcome, _both)[self.name])
+
+    def exact_figures(self, outcome: Outcome, masks: Masks) -> np.ndarray:
+        """Return the metric on each slice alone, exactly."""
+        return masks.once(outcome, _values)[self.name]
+
+    def state(self, outcome: Outcome, masks: Masks) -> Levels:
+        """Return how many rows of either class have each score."""
+        return masks.once(outcome, _levels)
+
+    def figures(self, state: Levels) -> np.ndarray:
+        """Return the metric on each slice alone."""
+        return np.array([PARTS[self.name](one).value for one in _curves(state)])
+
+    def finish(self, state: Levels) -> list[Estimate]:
+        """Return the metric on each slice; where scores are in bins, the interval is wider by the bins' error."""
+        curves = _curves(state)
+        found = _estimates(self.name, [PARTS[self.name](one) for one in curves])
+        if state.exact:
+            return found
+        return [
+            widened(estimate, BOUNDS[self.name](curve) if estimate.value is not None else 0.0)
+            for estimate, curve in zip(found, curves, strict=True)
+        ]
 
 
 class _Part(NamedTuple):
@@ -35,35 +65,227 @@ class _Part(NamedTuple):
     few: int
 
 
-def _both(outcome: Outcome, masks: Masks) -> dict[str, list[Estimate]]:
+class Ordered(Protocol):
+    """The rows of a slice in rising order of score, of which ``m`` of ``n`` are positive."""
+
+    n: int
+    m: int
+
+    def area(self) -> float:
+        """Return the area under the ROC curve; both classes occur."""
+
+    def precision(self) -> float:
+        """Return the average precision; positives occur."""
+
+    def squares(self) -> tuple[float, float]:
+        """Return the sums of squared distances of DeLong's placement values of both classes from their mean, the area."""
+
+
+class Untied:
+    """No two rows have the same score: where the positives are says it all."""
+
+    def __init__(self, positive: np.ndarray) -> None:
+        self.n = len(positive)
+        self._at = np.flatnonzero(positive)
+        self.m = len(self._at)
+
+    @cached_property
+    def _below(self) -> np.ndarray:
+        """How many negatives have a lower score than each positive."""
+        return self._at - np.arange(self.m)
+
+    def area(self) -> float:  # noqa: D102 - as in Ordered
+        return int(self._below.sum()) / (self.m * (self.n - self.m))
+
+    def precision(self) -> float:  # noqa: D102 - as in Ordered
+        return float((np.arange(self.m, 0, -1.0) / (self.n - self._at)).sum()) / self.m
+
+    def squares(self) -> tuple[float, float]:  # noqa: D102 - as in Ordered
+        m, rest, below, count = self.m, self.n - self.m, self._below, np.arange(self.m)
+        if self.n > EXACT_IN_INT64:
+            below, count = below.astype(np.float64), count.astype(np.float64)
+        total, of_squares, by_place = below.sum().item(), _product(below, below), _product(below, count)
+        # a negative with b positives below it adds b**2, the sum of the b first odd numbers; all in whole numbers
+        pairs, of_positives = m * rest - total, rest * m**2 - 2 * by_place - total
+        one, other = m * of_squares - total**2, rest * of_positives - pairs**2
+        if self.n > EXACT_IN_INT64:
+            one = m * _product(below - total / m, below - total / m)
+        return float(one) / m / rest**2, max(float(other), 0.0) / rest / m**2
+
+
+def _product(one: np.ndarray, other: np.ndarray) -> Any:
+    # BLAS would wake a second thread for a long vector, which took up to 15 ms; Python's integers do not overflow
+    return np.einsum("i,i", one, other).item()
+
+
+class Tied:
+    """How many positives and negatives have each score, scores rising."""
+
+    def __init__(self, positives: np.ndarray, negatives: np.ndarray) -> None:
+        self.positives, self.negatives = positives, negatives
+        self.m = int(positives.sum())
+        self.n = self.m + int(negatives.sum())
+
+    def _placements(self) -> tuple[np.ndarray, np.ndarray]:
+        rest = self.n - self.m
+        below = (np.cumsum(self.negatives) - self.negatives / 2) / rest
+        above = (self.m - np.cumsum(self.positives) + self.positives / 2) / self.m
+        return below, above
+
+    def area(self) -> float:  # noqa: D102 - as in Ordered
+        return float(self._placements()[0] @ self.positives) / self.m
+
+    def precision(self) -> float:  # noqa: D102 - as in Ordered
+        hits, misses = (counts[::-1].cumsum()[::-1] for counts in (self.positives, self.negatives))
+        some = self.positives > 0
+        return float((self.positives[some] * hits[some] / (hits + misses)[some]).sum()) / self.m
+
+    def squares(self) -> tuple[float, float]:  # noqa: D102 - as in Ordered
+        below, above = self._placements()
+        area = float(below @ self.positives) / self.m
+        return float((below - area) ** 2 @ self.positives), float((above - area) ** 2 @ self.negatives)
+
+    def area_error(self) -> float:
+        """Return how far the area may be off if rows of one bin have different scores."""
+        return float(self.positives @ self.negatives) / 2 / max(self.m * (self.n - self.m), 1)
+
+    def precision_error(self) -> float:
+        """Return how far the average precision may be off if rows of one bin have different scores."""
+        hits, misses = (counts[::-1].cumsum()[::-1] for counts in (self.positives, self.negatives))
+        some = self.positives > 0
+        here, hit, miss, negative = (part[some] for part in (self.positives, hits, misses, self.negatives))
+        best = here @ (hit / (hit + miss - negative))
+        first = hit - here + 1
+        worst = here @ (first / (first + miss))
+        value = here @ (hit / (hit + miss))
+        return float(max(best - value, value - worst)) / max(self.m, 1)
+
+
+BOUNDS: dict[str, Callable[[Tied], float]] = {"roc_auc": Tied.area_error, "average_precision": Tied.precision_error}
+
+
+def _curves(state: Levels) -> list[Tied]:
+    return [Tied(counts[:, 1], counts[:, 0]) for counts in state.counts]
+
+
+def _levels(outcome: Outcome, masks: Masks) -> Levels:
+    scores = np.asarray(outcome.score, dtype=np.float64)
+    return levels_of(scores, np.asarray(outcome.target) == outcome.positive, masks)
+
+
+def _area(ordered: Ordered) -> _Part:
+    n, m = ordered.n, ordered.m
+    if m in (0, n):
+        return _Part(np.nan, np.nan, n, 0)
+    few, value = min(m, n - m), ordered.area()
+    if few == 1:  # one row of a class says nothing of that class's spread
+        return _Part(value, 0.0, n, few)
+    of_positives, of_negatives = ordered.squares()
+    return _Part(value, of_positives / (m - 1) / m + of_negatives / (n - m - 1) / (n - m), n, few)
+
+
+def _precision(ordered: Ordered) -> _Part:
+    n, m = ordered.n, ordered.m
+    if m == 0:
+        return _Part(np.nan, np.nan, n, 0)
+    value = ordered.precision()
+    return _Part(value, value * (1 - value) / m if m > 1 else 0.0, n, m)
+
+
+PARTS: dict[str, Callable[[Ordered], _Part]] = {"roc_auc": _area, "average_precision": _precision}
+
+
+def _both(outcome: Outcome, masks: Masks) -> dict[str, list[_Part]]:
     """Return both metrics by name: putting each slice's rows in order costs more than either."""
-    levels, places = np.unique(np.asarray(outcome.score, dtype=np.float64), return_inverse=True)
+    found = _over_slices(outcome, masks, lambda ordered: (_area(ordered), _precision(ordered)))
+    areas, precisions = zip(*found, strict=True) if found else ((), ())
+    return {"roc_auc": list(areas), "average_precision": list(precisions)}
+
+
+def _values(outcome: Outcome, masks: Masks) -> dict[str, np.ndarray]:
+    """Return the values of both metrics by name, without what their intervals take."""
+
+    def values(ordered: Ordered) -> tuple[float, float]:
+        n, m = ordered.n, ordered.m
+        return np.nan if m in (0, n) else ordered.area(), np.nan if m == 0 else ordered.precision()
+
+    found = np.array(_over_slices(outcome, masks, values)).reshape(-1, 2)
+    return {"roc_auc": found[:, 0], "average_precision": found[:, 1]}
+
+
+def _over_slices(outcome: Outcome, masks: Masks, figure: Callable[[Ordered], Figure]) -> list[Figure]:
+    """Return a figure of the ordered rows of each slice: scores are sorted once, then only places among them."""
+    scores = np.asarray(outcome.score, dtype=np.float64)
+    positive = np.asarray(outcome.target) == outcome.positive
+    order = np.argsort(scores)
+    ranked = scores[order]
+    steps = ranked[1:] != ranked[:-1]
+    if len(ranked) and np.isnan(ranked[-1]):
+        steps &= ~np.isnan(ranked[:-1])
+    tied = not steps.all()
     # place and class in one number, so that one sort of a slice's rows gives both in order
-    keys = (2 * places + (np.asarray(outcome.target) == outcome.positive)).astype(np.int32)
-    tied = len(levels) < len(keys)
-    areas, precisions = [], []
-    for index in range(len(masks)):
-        ordered = np.sort(keys.take(masks.rows(index)))
-        positive = (ordered & 1).astype(bool)
-        groups = ordered >> 1 if tied else None
-        areas.append(_auc(positive, groups))
-        precisions.append(_average_precision(positive, groups))
-    return {
-        "roc_auc": _estimates(
-            areas, "only one class", ("delong, logit scale", "wilson on the smaller class"), by_sizes=True
-        ),
-        # Boyd, Eng & Page 2013, "Area under the precision-recall curve", section 3: logit interval
-        "average_precision": _estimates(precisions, "no positives", ("logit", "wilson on the positives")),
-    }
+    dtype = np.int32 if len(scores) <= 2**30 else np.int64
+    places = np.zeros(len(scores), dtype=dtype)
+    if tied:
+        np.cumsum(steps, out=places[1:])
+    else:
+        places[:] = np.arange(len(scores))
+    places <<= 1
+    keys = np.empty_like(places)
+    keys[order] = places
+    keys |= positive
+    del ranked, steps
+    in_order, level = positive[order], places >> 1 if tied else None
+    del places
+    dense = masks.sizes[masks.others] > len(scores) * DENSE
+
+    def of_slice(index: int) -> list[tuple[int, Figure]]:
+        chosen = keys.take(masks.rows(index))
+        chosen.sort()
+        return [(index, figure(_ordered((chosen & 1).astype(np.bool_), chosen >> 1 if tied else None)))]
+
+    def of_some(indices: list[int]) -> list[tuple[int, Figure]]:
+        together = np.zeros(masks.size, dtype=np.uint8)  # so that they are put in order at once
+        for shift, index in enumerate(indices):
+            together |= masks.bools(index).view(np.uint8) << shift
+        together = together.take(order)
+        found = []
+        for shift, index in enumerate(indices):
+            rows = np.flatnonzero((together & (1 << shift)).astype(np.bool_))
+            found.append((index, figure(_ordered(in_order.take(rows), None if level is None else level.take(rows)))))
+        return found
+
+    thin, thick = masks.others[~dense].tolist(), masks.others[dense].tolist()
+    eights = [thick[first : first + 8] for first in range(0, len(thick), 8)]
+    found = dict(
+        chain.from_iterable(chain(in_threads(of_slice, thin, masks.size), in_threads(of_some, eights, masks.size)))
+    )
+    for family in masks.families:
+        for index, rows in family.sorted_rows(order):
+            chosen = keys[rows]
+            found[index] = figure(_ordered((chosen & 1).astype(np.bool_), chosen >> 1 if tied else None))
+    return [found[index] for index in range(len(masks))]
 
 
-def _estimates(parts: list[_Part], nothing: str, names: tuple[str, str], *, by_sizes: bool = False) -> list[Estimate]:
+def _ordered(positive: np.ndarray, places: np.ndarray | None) -> Ordered:
+    if places is None:
+        return Untied(positive)
+    ends = np.flatnonzero(np.append(places[1:] != places[:-1], True)) if len(places) else np.empty(0, dtype=np.intp)
+    hits = np.diff(np.cumsum(positive)[ends], prepend=0)
+    return Tied(hits, np.diff(ends, prepend=-1) - hits)
+
+
+def _estimates(name: str, parts: list[_Part]) -> list[Estimate]:
     """Return intervals on the logit scale, or Wilson's where the variance says nothing."""
+    area = name == "roc_auc"
+    nothing = "only one class" if area else "no positives"
+    # Boyd, Eng & Page 2013, "Area under the precision-recall curve", section 3: logit interval
+    names = ("delong, logit scale", "wilson on the smaller class") if area else ("logit", "wilson on the positives")
     value, variance, n, few = np.array(parts).reshape(-1, len(_Part._fields)).T
     smooth = (variance > 0) & (value > 0) & (value < 1)
     on_logit, wilson = intervals.logit(value, np.sqrt(variance)), intervals.wilson(value * few, few)
     low, high = (np.where(smooth, *ends) for ends in zip(on_logit, wilson, strict=True))
-    if by_sizes:  # the variance of few placements is itself uncertain
+    if area:  # the variance of few placements is itself uncertain
         rare = few < MANY
         by_ranks = intervals.area_of_ranks(value, np.where(rare, few, 1), np.where(rare, n - few, 1))
         low = np.where(rare, np.fmin(low, by_ranks[0]), low)
@@ -75,15 +297,13 @@ def _estimates(parts: list[_Part], nothing: str, names: tuple[str, str], *, by_s
     ]
 
 
-def _auc(positive: np.ndarray, groups: np.ndarray | None) -> _Part:
-    n, m = len(positive), int(np.count_nonzero(positive))
-    if m in (0, n):
-        return _Part(np.nan, np.nan, n, 0)
-    below_positive, above_negative = placements(positive, groups)
-    few = min(m, n - m)
-    # one row of a class says nothing of that class's spread
-    variance = _variance(below_positive) / m + _variance(above_negative) / (n - m) if few > 1 else 0.0
-    return _Part(float(below_positive.mean()), variance, n, few)
+def widened(estimate: Estimate, error: float) -> Estimate:
+    """Return an estimate from bins: its interval holds what the value may be off, and says so."""
+    if estimate.value is None or estimate.low is None or estimate.high is None:
+        return estimate
+    note = f"{estimate.interval}; scores in bins, off by at most {error:.1e}"
+    low, high = max(estimate.low - error, 0.0), min(estimate.high + error, 1.0)
+    return replace(estimate, low=low, high=high, interval=note)
 
 
 def placements(positive: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -109,76 +329,3 @@ def _tie_counts(positive: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, n
     ends = np.flatnonzero(np.append(groups[1:] != groups[:-1], True))
     positives = np.diff(np.cumsum(positive)[ends], prepend=0)
     return positives, np.diff(ends, prepend=-1) - positives
-
-
-def _variance(values: np.ndarray) -> float:
-    if len(values) < 2:  # noqa: PLR2004 - one value has no spread
-        return 0.0
-    deviations = values - values.sum() / len(values)
-    return float(np.einsum("i,i", deviations, deviations)) / (len(values) - 1)  # half the time of var()
-
-
-def _average_precision(positive: np.ndarray, groups: np.ndarray | None) -> _Part:
-    n, m = len(positive), int(np.count_nonzero(positive))
-    if m == 0:
-        return _Part(np.nan, np.nan, n, 0)
-    if groups is None:
-        precision = np.arange(m, 0, -1) / (n - np.flatnonzero(positive))
-        value = float(precision.sum() / m)
-    else:
-        positives, negatives = _tie_counts(positive, groups)
-        hits, misses = (counts[::-1].cumsum()[::-1] for counts in (positives, negatives))
-        value = float((positives * hits / (hits + misses)).sum() / m)
-    return _Part(value, value * (1 - value) / m if m > 1 else 0.0, n, m)
-
-
-@dataclass(frozen=True)
-class CalibrationError:
-    """Expected calibration error over ``bins`` equal-width bins of the score (Naeini et al. 2015, AAAI)."""
-
-    bins: int = 10
-
-    def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
-        """Return the error and its interval.
-
-        Chance gaps of the bins do not cancel in a mean of absolute values: a calibrated model has a positive error in
-        every sample. So the interval goes below the value by what gaps that may be none would add to it.
-        """
-        score = np.asarray(outcome.score, dtype=np.float64)
-        positive = np.asarray(outcome.target) == outcome.positive
-        bins = np.minimum((score * self.bins).astype(np.int64), self.bins - 1)
-        return [self._estimate(score[rows], positive[rows], bins[rows]) for rows in map(masks.rows, range(len(masks)))]
-
-    def _estimate(self, score: np.ndarray, positive: np.ndarray, bins: np.ndarray) -> Estimate:
-        n = len(score)
-        if n == 0:
-            return Estimate(None, None, None, 0, "the slice has no instance")
-        sizes, totals, hits = (np.bincount(bins, weights, minlength=self.bins) for weights in (None, score, positive))
-        used = sizes > 0
-        size, total, hit = sizes[used], totals[used], hits[used]
-        gap, share = np.abs(total - hit) / size, size / n
-        value = float(share @ gap)
-        # one more row in each bin, which its mean score foretells, so that rows all alike are no certainty
-        expected = total / size
-        rate = (hit + expected) / (size + 1)
-        error = np.sqrt(np.maximum(rate * (1 - rate), expected * (1 - expected)) / size)
-        of_sizes = (float(share @ gap**2) - value**2) / n
-        known = np.where(gap > BEYOND_DOUBT * error, gap, 0.0)
-        excess = float(share @ (_folded(known, error) - known))
-        of_folded = np.where(known > 0, 1, 1 - 2 / np.pi) * error**2
-        below, above = (np.sqrt(share**2 @ part + of_sizes) for part in (of_folded, error**2))
-        low = max(value - excess - intervals.Z * float(below), 0.0)
-        high = min(value + intervals.Z * float(above), 1.0)
-        return Estimate(value, low, high, n, interval="normal, less the bias")
-
-
-BEYOND_DOUBT = 2.5  # standard errors: a gap below that may be none
-
-
-def _folded(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
-    """Return the means of absolute values of normal numbers."""
-    from scipy.special import ndtr
-
-    with np.errstate(invalid="ignore", divide="ignore"):
-        z = np.where(deviation > 0, mean / deviation, np.inf)
-    return np.asarray(deviation * np.sqrt(2 / np.pi) * np.exp(-(z**2) / 2) + mean * (1 - 2 * ndtr(-z)))

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pytest_behave.errors import BehaveError, MetricError, did_you_mean
 from pytest_behave.measure import classification, general, regression, text
 from pytest_behave.measure.kernel import Masks
+from pytest_behave.measure.means import Mean, moments
 from pytest_behave.measure.metric import Metric
-from pytest_behave.measure.statistics import Centred, Mean, Proportion, Statistic, proportion_estimates
+from pytest_behave.measure.ranking import Ranked
+from pytest_behave.measure.states import State
+from pytest_behave.measure.statistics import Counted, Mergeable, Proportion, Statistic
 from pytest_behave.records import Better, Estimate, MetricSpec, Outcome, Task
+from pytest_behave.records.bits import Bits, packed
 
 BUILT_IN: tuple[Metric, ...] = (
     *classification.METRICS,
@@ -62,64 +67,144 @@ def find_metric(spec: MetricSpec, task: Task | None, more: Mapping[str, Metric])
 def measure(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) -> dict[str, list[Estimate] | BehaveError]:
     """Return, per metric name, one Estimate per slice, or the error that kept the metric from being computed.
 
-    All proportions are counted together, and all means summed together: each slice's mask is read once.
+    All rows are counted together, and all values summed together: each slice's mask is read once.
     """
     with np.errstate(all="ignore"):  # infinite values become None below; a warning would not say where
-        return _measure(chosen, outcome, masks)
+        computed = _computed(chosen, outcome, masks, lambda statistic: statistic.estimates(outcome, masks))
+    return {
+        name: found if isinstance(found, BehaveError) else _finished(statistic, found)
+        for name, (statistic, found) in computed.items()
+    }
 
 
-def _measure(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) -> dict[str, list[Estimate] | BehaveError]:
-    results: dict[str, list[Estimate] | BehaveError] = {}
-    proportions: dict[str, tuple[np.ndarray, np.ndarray, str]] = {}
-    means: dict[str, tuple[Mean, Centred]] = {}
-    for item in chosen:
-        try:
-            item.metric.check(outcome)
-            statistic = item.metric.statistic(item.spec)
-            if isinstance(statistic, Proportion):
-                hits, relevant = statistic.planes(outcome)
-                proportions[item.spec.name] = hits & relevant, relevant, statistic.nothing
-            elif isinstance(statistic, Mean):
-                means[item.spec.name] = statistic, statistic.centred(outcome)
+def measure_figures(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) -> dict[str, np.ndarray | BehaveError]:
+    """Return the same without intervals: one number per slice, NaN where it is undefined."""
+
+    def plain(statistic: Any) -> Any:
+        if isinstance(statistic, Ranked):
+            return statistic.exact_figures(outcome, masks)
+        return (
+            statistic.state(outcome, masks) if isinstance(statistic, Mergeable) else statistic.estimates(outcome, masks)
+        )
+
+    results: dict[str, np.ndarray | BehaveError] = {}
+    with np.errstate(all="ignore"):
+        for name, (statistic, found) in _computed(chosen, outcome, masks, plain, extremes=False).items():
+            if isinstance(found, (BehaveError, np.ndarray)):
+                results[name] = found
+            elif isinstance(found, list):
+                results[name] = np.array([np.nan if one.value is None else one.value for one in found])
             else:
-                results[item.spec.name] = statistic.estimates(outcome, masks)
-        except BehaveError as error:  # noqa: PERF203 - one metric that fails leaves the others
-            results[item.spec.name] = error
-    results |= _proportions(proportions, masks)
-    results |= _means(means, masks)
+                results[name] = statistic.figures(found)
+    return results
+
+
+def measure_states(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) -> dict[str, State | BehaveError]:
+    """Return, per metric name, what is to be kept of a partition of the rows; states of partitions add up.
+
+    A metric that needs all rows at once, as one's own does, gives the error that says so.
+    """
+
+    def state(statistic: Any) -> Any:
+        if not isinstance(statistic, Mergeable):
+            raise MetricError("the metric needs all rows at once: it cannot be measured in partitions")
+        return statistic.state(outcome, masks)
+
+    with np.errstate(all="ignore"):
+        return {name: found for name, (_, found) in _computed(chosen, outcome, masks, state).items()}
+
+
+def finish_states(
+    chosen: Sequence[Chosen], states: Mapping[str, State | BehaveError]
+) -> dict[str, list[Estimate] | BehaveError]:
+    """Return, per metric name, one Estimate per slice from the sum of the states of all partitions."""
     return {
-        name: found if isinstance(found, BehaveError) else [_finite(estimate) for estimate in found]
-        for name, found in results.items()
+        item.spec.name: state if isinstance(state, BehaveError) else _finished(item.metric.statistic(item.spec), state)
+        for item, state in ((item, states[item.spec.name]) for item in chosen)
     }
 
 
-def _proportions(found: Mapping[str, tuple[np.ndarray, np.ndarray, str]], masks: Masks) -> dict[str, list[Estimate]]:
-    """Return all proportions from one pass over the masks."""
-    counts = masks.count([plane for hits, relevant, _ in found.values() for plane in (hits, relevant)])
-    return {
-        name: proportion_estimates(counts[:, 2 * index], counts[:, 2 * index + 1], nothing)
-        for index, (name, (_, _, nothing)) in enumerate(found.items())
-    }
+def _finished(statistic: Any, found: Any) -> list[Estimate]:
+    with np.errstate(all="ignore"):
+        estimates = found if isinstance(found, list) else statistic.finish(found)
+    return [_finite(estimate) for estimate in estimates]
 
 
-def _means(found: Mapping[str, tuple[Mean, Centred]], masks: Masks) -> dict[str, list[Estimate]]:
-    """Return all means from one matrix product."""
-    if not found:
-        return {}
-    sums = masks.sums(np.hstack([part.columns for _, part in found.values()]))
-    counts = masks.count([plane for _, part in found.values() for plane in (part.present, part.infinite)])
-    return {
-        name: statistic.finished(part, masks, sums[:, 3 * index :][:, :3], counts[:, 2 * index :][:, :2])
-        for index, (name, (statistic, part)) in enumerate(found.items())
-    }
+def _computed(
+    chosen: Sequence[Chosen], outcome: Outcome, masks: Masks, other: Callable[[Any], Any], *, extremes: bool = True
+) -> dict[str, tuple[Any, Any]]:
+    """Return each metric's statistic and its state, what ``other`` makes of one that is no count or mean, or an error."""
+    run = _Pass(chosen, outcome, masks)
+    run.count()
+    run.others(other)
+    run.means(extremes=extremes)  # last: values of all rows take most of the memory
+    return {item.spec.name: run.results[item.spec.name] for item in chosen}
+
+
+class _Pass:
+    """One pass of many metrics over the same rows; one that fails leaves the others."""
+
+    def __init__(self, chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) -> None:
+        self.outcome, self.masks = outcome, masks
+        self.results: dict[str, tuple[Any, Any]] = {}
+        self.left: dict[str, Any] = {}
+        for item in chosen:
+            found = self._attempt(item.spec.name, partial(_statistic, item, outcome))
+            if found is not None:
+                self.left[item.spec.name] = found
+
+    def _attempt(self, name: str, work: Callable[[], Any]) -> Any:
+        try:
+            return work()
+        except BehaveError as error:
+            self.results[name] = None, error
+            return None
+
+    def count(self) -> None:
+        """Count the rows of all metrics that are counts."""
+        counted = self._taken(lambda statistic: isinstance(statistic, Counted))
+        planes = {name: self._attempt(name, partial(self._planes, one)) for name, one in counted.items()}
+        known = {name: some for name, some in planes.items() if some is not None}
+        self.masks.count([plane for some in known.values() for plane in some])  # the cells are counted once for all
+        for name, some in known.items():
+            self.results[name] = counted[name], counted[name].state_of(self.outcome, self.masks.count(some))
+
+    def _planes(self, statistic: Counted) -> list[Bits]:
+        return [packed(plane) for plane in statistic.counted(self.outcome)]
+
+    def means(self, *, extremes: bool) -> None:
+        """Sum the values of all metrics that are means."""
+        means = self._taken(lambda statistic: isinstance(statistic, Mean))
+        parts = {name: self._attempt(name, partial(one.centred, self.outcome)) for name, one in means.items()}
+        known = {name: part for name, part in parts.items() if part is not None}
+        states = moments([means[name] for name in known], list(known.values()), self.masks, extremes=extremes)
+        self.results |= {name: (means[name], state) for name, state in zip(known, states, strict=True)}
+
+    def others(self, other: Callable[[Any], Any]) -> None:
+        """Compute the metrics that are neither."""
+        for name, one in self._taken(lambda statistic: not isinstance(statistic, Mean)).items():
+            found = self._attempt(name, partial(other, one))
+            if found is not None:
+                self.results[name] = one, found
+
+    def _taken(self, kind: Callable[[Any], bool]) -> dict[str, Any]:
+        taken = {name: one for name, one in self.left.items() if kind(one)}
+        self.left = {name: one for name, one in self.left.items() if name not in taken}
+        return taken
+
+
+def _statistic(item: Chosen, outcome: Outcome) -> Statistic:
+    item.metric.check(outcome)
+    return item.metric.statistic(item.spec)
 
 
 def _finite(estimate: Estimate) -> Estimate:
     """Return the estimate with infinite figures as None: a record holds only numbers that JSON knows."""
-    if estimate.value is not None and not math.isfinite(estimate.value):
+    value, low, high = estimate.value, estimate.low, estimate.high
+    if value is not None and not math.isfinite(value):
         return Estimate(None, None, None, estimate.n, "the value is infinite")
-    if any(end is not None and not math.isfinite(end) for end in (estimate.low, estimate.high)):
-        return Estimate(estimate.value, None, None, estimate.n, "the interval is infinite")
+    if (low is not None and not math.isfinite(low)) or (high is not None and not math.isfinite(high)):
+        return Estimate(value, None, None, estimate.n, "the interval is infinite")
     return estimate
 
 

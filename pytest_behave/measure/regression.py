@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from pytest_behave.measure import intervals
+from pytest_behave.measure.kernel import Masks
+from pytest_behave.measure.levels import Levels, levels_of
+from pytest_behave.measure.means import Mean
 from pytest_behave.measure.metric import Metric, always
-from pytest_behave.measure.statistics import Mean, RowFunction
+from pytest_behave.measure.statistics import RowFunction
 from pytest_behave.records import Estimate, MetricSpec, Outcome
 
 SKLEARN = "scikit-learn user guide, section 3.4.6"
@@ -43,21 +48,63 @@ def _r2(outcome: Outcome, rows: np.ndarray) -> Estimate:
     return Estimate(value, 1 - float(high), min(1 - float(low), 1.0), n, interval="delta method, t")
 
 
-def _quantile(spec: MetricSpec) -> RowFunction:
-    q = float(spec.parameters.get("q", 0.5 if spec.metric == "median_ae" else 0.9))
+@dataclass(frozen=True)
+class Quantile:
+    """The ``q``-quantile of |output - target|, linear between order statistics, which bound it."""
 
-    def estimate(outcome: Outcome, rows: np.ndarray) -> Estimate:
-        n = len(rows)
+    q: float
+
+    def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
+        """Return the quantile of each slice, exactly."""
+        errors = np.abs(_error(outcome))
+        return [self._estimate(np.sort(errors[rows])) for rows in map(masks.rows, range(len(masks)))]
+
+    def state(self, outcome: Outcome, masks: Masks) -> Levels:
+        """Return how often each error occurs."""
+        return levels_of(np.abs(_error(outcome)), None, masks)
+
+    def figures(self, state: Levels) -> np.ndarray:
+        """Return the quantile of each slice."""
+        return np.array([np.nan if one.value is None else one.value for one in self.finish(state)])
+
+    def finish(self, state: Levels) -> list[Estimate]:
+        """Return the quantile of each slice; of errors in bins, the middle of its bin."""
+        lower, upper = state.bounds()
+        return [self._of_counts(counts[:, 0], lower, upper, exact=state.exact) for counts in state.counts]
+
+    def _estimate(self, errors: np.ndarray) -> Estimate:
+        n = len(errors)
         if n == 0:
             return Estimate(None, None, None, 0, "the slice has no instance")
-        errors = np.sort(np.abs(_error(outcome)[rows]))
-        value = float(np.quantile(errors, q))
-        low, high = intervals.quantile_ranks(n, q)
+        low, high = intervals.quantile_ranks(n, self.q)
+        value = float(np.quantile(errors, self.q))
         if low < 0 or high >= n:
             return Estimate(value, None, None, n, "the slice is too small to bound this quantile")
         return Estimate(value, float(errors[low]), float(errors[high]), n, interval="order statistics")
 
-    return RowFunction(estimate)
+    def _of_counts(self, counts: np.ndarray, lower: np.ndarray, upper: np.ndarray, *, exact: bool) -> Estimate:
+        ends = np.cumsum(counts)
+        n = int(ends[-1]) if len(ends) else 0
+        if n == 0:
+            return Estimate(None, None, None, 0, "the slice has no instance")
+
+        def place(rank: int) -> int:
+            return int(np.searchsorted(ends, rank, side="right"))
+
+        below, part = divmod(self.q * (n - 1), 1)
+        places = place(int(below)), place(min(int(below) + 1, n - 1))
+        value = float(np.quantile([(lower[at] + upper[at]) / 2 for at in places], part))
+        low, high = intervals.quantile_ranks(n, self.q)
+        if low < 0 or high >= n:
+            return Estimate(value, None, None, n, "the slice is too small to bound this quantile")
+        widest = max(float(upper[at] - lower[at]) for at in places) / 2
+        note = "" if exact else f"; errors in bins, off by at most {widest:.1e}"
+        ends_of = float(lower[place(low)]), float(upper[place(high)])
+        return Estimate(value, *ends_of, n, interval="order statistics" + note)
+
+
+def _quantile(spec: MetricSpec) -> Quantile:
+    return Quantile(float(spec.parameters.get("q", 0.5 if spec.metric == "median_ae" else 0.9)))
 
 
 METRICS = (

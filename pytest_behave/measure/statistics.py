@@ -1,22 +1,26 @@
 """The kinds of statistic that metrics are: each turns an outcome and masks into one Estimate per slice.
 
 Proportion    share of relevant rows that are hits              Wilson
-Mean          mean of a value per row                           Student's t, stretched to where values reach far
-CellFunction  function of the counts of (target, prediction)    bootstrap of the counts, or a closed form
+CellFunction  function of the counts of (target, prediction)    bootstrap of the counts, its limit, or a closed form
 RowFunction   anything else that depends on the rows of a slice its own interval, or a bootstrap of rows
+
+means.py adds the mean of a value per row, ranking.py what depends on the order of scores. All but RowFunction can be
+measured in partitions: states add up, and ``finish`` turns what they add up to into Estimates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from pytest_behave.measure import intervals
-from pytest_behave.measure.kernel import Masks
+from pytest_behave.measure.kernel import MOST_PLANES, Masks
+from pytest_behave.measure.states import Cells, Counts, State
 from pytest_behave.records import Estimate, Outcome
+from pytest_behave.records.bits import packed
 
 MOST_RESAMPLED_CELLS = 250_000  # 2 MB, a processor's cache: 60 binary slices at once
 
@@ -25,10 +29,12 @@ CellIntervals = Callable[[np.ndarray], intervals.Interval]
 
 
 BOOTSTRAP = "bootstrap of counts"
+DELTA = "delta method"
+MANY = 30  # hits, misses and false alarms of each class, from which a function of counts is nearly normal
+MOST_CELLS_OF_DELTA = 100  # each takes two values of the function
+STEP = 0.25  # rows, of a numerical derivative
 TOO_FEW = "an interval needs at least two instances"
 RIGHT, WRONG = 0.5, 0.25  # what is added to the counts of each class before they are drawn again
-MOST = 5_000  # rows; beyond these a mean is nearly normal, and looking for the largest value would cost too much
-CANCELLATION = 1e-6  # below this share of the squared mean, a difference of sums keeps fewer than ten digits
 
 
 class Statistic(Protocol):
@@ -36,6 +42,31 @@ class Statistic(Protocol):
 
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
         """Return the metric on each slice, with its interval."""
+
+
+@runtime_checkable
+class Mergeable(Statistic, Protocol):
+    """A statistic that can be measured in partitions of the rows: ``finish`` the sum of their states."""
+
+    def state(self, outcome: Outcome, masks: Masks) -> State:
+        """Return what is to be kept of these rows."""
+
+    def finish(self, state: Any) -> list[Estimate]:
+        """Return the metric on each slice, with its interval."""
+
+    def figures(self, state: Any) -> np.ndarray:
+        """Return the metric on each slice alone, NaN where it is undefined."""
+
+
+@runtime_checkable
+class Counted(Mergeable, Protocol):
+    """A statistic whose state are counts of rows, so that those of many metrics are counted together."""
+
+    def counted(self, outcome: Outcome) -> Sequence[np.ndarray]:
+        """Return the bool arrays whose True rows are counted."""
+
+    def state_of(self, outcome: Outcome, counts: np.ndarray) -> State:
+        """Return the state from the counts, shaped (slices, arrays)."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +78,33 @@ class Proportion:
 
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
         """Return Wilson intervals from two counts per slice."""
+        return self.finish(self.state(outcome, masks))
+
+    def state(self, outcome: Outcome, masks: Masks) -> Counts:
+        """Count hits and relevant rows."""
+        return self.state_of(outcome, masks.count(self.counted(outcome)))
+
+    def counted(self, outcome: Outcome) -> Sequence[np.ndarray]:
+        """Return hits and relevant rows."""
         hits, relevant = self.planes(outcome)
-        counts = masks.count([hits & relevant, relevant])
-        return proportion_estimates(counts[:, 0], counts[:, 1], self.nothing)
+        return hits & relevant, relevant
+
+    def state_of(self, _outcome: Outcome, counts: np.ndarray) -> Counts:
+        """Return the counts as they are."""
+        return Counts(counts)
+
+    def figures(self, state: Counts) -> np.ndarray:
+        """Return hits / relevant rows."""
+        return _shares(state.counts[:, 0], state.counts[:, 1])
+
+    def finish(self, state: Counts) -> list[Estimate]:
+        """Return one Estimate per pair of counts."""
+        return proportion_estimates(state.counts[:, 0], state.counts[:, 1], self.nothing)
+
+
+def _shares(hits: np.ndarray, relevant: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(hits / relevant)
 
 
 def proportion_estimates(hits: np.ndarray, relevant: np.ndarray, nothing: str) -> list[Estimate]:
@@ -61,94 +116,6 @@ def proportion_estimates(hits: np.ndarray, relevant: np.ndarray, nothing: str) -
         else Estimate(None, None, None, 0, f"the slice has {nothing}")
         for k, n, one, other in zip(hits.tolist(), relevant.tolist(), low.tolist(), high.tolist(), strict=True)
     ]
-
-
-class Centred(NamedTuple):
-    """Values, their distances from a common centre, and the squares of these (zero where missing or infinite)."""
-
-    present: np.ndarray
-    infinite: np.ndarray
-    columns: np.ndarray
-
-
-@dataclass(frozen=True)
-class Mean:
-    """Mean of ``values`` (float64 over all rows, NaN where a row has none); ``root`` takes the square root of it.
-
-    ``floor`` and ``ceiling`` are the least and the largest value there can be.
-    """
-
-    values: Callable[[Outcome], np.ndarray]
-    nothing: str = "no instance with a value"
-    root: bool = False
-    floor: float = -np.inf
-    ceiling: float = np.inf
-
-    def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
-        """Return intervals from sums, sums of squares, and on smaller slices the largest and the least value."""
-        part = self.centred(outcome)
-        counts = masks.count([part.present, part.infinite])
-        return self.finished(part, masks, masks.sums(part.columns), counts)
-
-    def centred(self, outcome: Outcome) -> Centred:
-        """Return the columns whose sums over a slice give mean and variance."""
-        values = np.asarray(self.values(outcome), dtype=np.float64)
-        present, finite = ~np.isnan(values), np.isfinite(values)
-        centre = float(values[finite].mean()) if finite.any() else 0.0
-        plain = np.where(finite, values, 0.0)
-        shifted = np.where(finite, plain - centre, 0.0)  # keeps the variance exact where the mean is large
-        return Centred(present, present & ~finite, np.column_stack([plain, shifted, shifted**2]))
-
-    def finished(self, part: Centred, masks: Masks, sums: np.ndarray, counts: np.ndarray) -> list[Estimate]:
-        """Return one Estimate per slice from the sums of the three columns and the counts of the two planes."""
-        present = counts[:, 0]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mean, shift = sums[:, 0] / present, sums[:, 1] / present
-            variance = np.maximum(sums[:, 2] - present * shift**2, 0.0) / (present - 1)
-        for index in np.flatnonzero(variance < CANCELLATION * shift**2).tolist():
-            values = part.columns[masks.bools(index) & part.present, 0]
-            alike = len(values) > 0 and values.min() == values.max()  # their mean may be rounded
-            variance[index] = 0.0 if alike else values.var(ddof=1)
-        reach = self._reach(part, masks, mean, present)
-        low, high = intervals.skewed_mean(mean, variance, present, reach)
-        alike = (variance == 0) & (reach == 0)  # Student's interval would have no width
-        low[alike], high[alike] = np.nan, np.nan
-        result = np.column_stack([mean, np.maximum(low, self.floor), np.minimum(high, self.ceiling)])
-        result[counts[:, 1] > 0] = np.nan
-        if self.root:
-            result = np.sqrt(np.maximum(result, 0.0))
-        unbounded = ["an interval needs values that differ" if one else TOO_FEW for one in alike.tolist()]
-        return [
-            estimate_of(*row, n=n, nothing="infinite values" if n else self.nothing, interval="t", unbounded=why)
-            for row, n, why in zip(result.tolist(), present.tolist(), unbounded, strict=True)
-        ]
-
-    def _reach(self, part: Centred, masks: Masks, mean: np.ndarray, present: np.ndarray) -> np.ndarray:
-        """Return how much farther the values of each slice go above its mean than below, the unseen ones reckoned in.
-
-        No small slice shows its most extreme values, least of all where few rows make up the mean, which then is many
-        times the median. The factor for that is fitted to simulations: tests/benchmarks/simulate_coverage.py.
-        """
-        bounded = np.isfinite(self.floor) and np.isfinite(self.ceiling)
-        # two values only, the floor and the ceiling, spread the most that values of this mean can
-        reach = np.where(present <= intervals.FEW, self.floor + self.ceiling - 2 * mean, 0) if bounded else 0 * mean
-        least_rows = intervals.FEW if bounded else 1
-        for index in np.flatnonzero((present > least_rows) & (present <= MOST)).tolist():
-            rows = masks.rows(index)
-            values = part.columns[rows, 0][part.present[rows]]
-            least, largest = values.min(), values.max()
-            if least < largest:
-                beyond = intervals.unseen(len(values)) * self._concentration(values, mean[index])
-                reach[index] = beyond * (least + largest - 2 * mean[index])
-        return reach
-
-    def _concentration(self, values: np.ndarray, mean: float) -> float:
-        """Return 1, or more where few rows make up the mean of values that have a floor."""
-        n = len(values)
-        if n > intervals.FEW or not np.isfinite(self.floor):
-            return 1.0
-        distances = values[values > self.floor] - self.floor
-        return max(1.0, 130 / n**2 * (mean - self.floor) / float(np.median(distances)))
 
 
 def estimate_of(  # noqa: PLR0913 - the parts of an Estimate
@@ -176,12 +143,25 @@ class CellFunction:
 
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
         """Count (target, prediction) cells per slice, then compute the value and its interval."""
-        counts = masks.once(outcome, cell_counts)
-        values = self.value(counts.astype(np.float64))
+        return self.finish(self.state(outcome, masks))
+
+    def state(self, outcome: Outcome, masks: Masks) -> Cells:
+        """Count cells."""
+        return Cells(masks.once(outcome, cell_counts), outcome.classes)
+
+    def figures(self, state: Cells) -> np.ndarray:
+        """Return the function of the counts."""
+        return self.value(state.counts.astype(np.float64))
+
+    def finish(self, state: Cells) -> list[Estimate]:
+        """Return one Estimate per table of counts."""
+        counts, values = state.counts, self.figures(state)
         low, high = self.closed(counts.astype(np.float64)) if self.closed else np.full((2, len(counts)), np.nan)
-        drawn = np.isnan(low)
-        low[drawn], high[drawn] = self._bootstrap(counts[drawn], values[drawn])
-        names = np.where(drawn, BOOTSTRAP, self.interval)
+        names = np.full(len(counts), self.interval, dtype=object)
+        for name, interval in ((DELTA, self._delta), (BOOTSTRAP, self._bootstrap)):
+            left = np.isnan(low)
+            low[left], high[left] = interval(counts[left], values[left])
+            names[left] = name
         sizes = counts.sum(axis=(1, 2))
         reasons = np.where(sizes > 1, "an interval needs two classes, in the target or in the output", TOO_FEW)
         columns = (values, low, high, sizes, names, reasons)
@@ -189,6 +169,33 @@ class CellFunction:
             estimate_of(*ends, n=n, nothing=self.nothing, interval=name, unbounded=reason)
             for *ends, n, name, reason in zip(*(column.tolist() for column in columns), strict=True)
         ]
+
+    def _delta(self, counts: np.ndarray, values: np.ndarray) -> intervals.Interval:
+        """Return the two intervals of the bootstrap in their limit of many rows; NaN where a class has few.
+
+        There the bootstrap would draw a normal distribution, in fifty times the time.
+        """
+        low, high = np.full((2, len(counts)), np.nan)
+        some = np.flatnonzero(_has_many(counts) & ~np.isnan(values))
+        if counts[0:1].size > MOST_CELLS_OF_DELTA or not len(some):
+            return low, high
+        variance, value = self._variance(counts[some].astype(np.float64)), values[some]
+        half = intervals.Z * np.sqrt(variance)
+        one = value - half, value + half
+        other = self._wilson(value, value, variance, counts[some])
+        low[some], high[some] = np.fmin(one[0], other[0]), np.fmax(one[1], other[1])
+        return low, high
+
+    def _variance(self, counts: np.ndarray) -> np.ndarray:
+        """Return the variance by the delta method: a function of shares has the derivatives' mean square, summed."""
+        variance = np.zeros(len(counts))
+        for cell in np.ndindex(counts.shape[1:]):
+            step = np.zeros(counts.shape[1:])
+            step[cell] = STEP
+            slope = (self.value(counts + step) - self.value(np.maximum(counts - step, 0.0))) / (2 * STEP)
+            at = (slice(None), *cell)
+            variance += np.where(counts[at] > 0, counts[at] * slope**2, 0.0)
+        return variance
 
     def _bootstrap(self, counts: np.ndarray, values: np.ndarray) -> intervals.Interval:
         """Return the outer of two intervals, from tables drawn around the smoothed counts.
@@ -210,14 +217,32 @@ class CellFunction:
         return low, high
 
     def _equivalent(self, samples: np.ndarray, values: np.ndarray, counts: np.ndarray) -> intervals.Interval:
+        return self._wilson(values, np.nanmean(samples, axis=1), np.nanvar(samples, axis=1), counts)
+
+    def _wilson(
+        self, values: np.ndarray, centre: np.ndarray, variance: np.ndarray, counts: np.ndarray
+    ) -> intervals.Interval:
+        """Return Wilson's interval of a share of the same variance."""
         from scipy.special import stdtrit
 
         wrong = np.roll(np.eye(counts.shape[1], counts.shape[2]), 1, axis=1)
         least = float(self.value(wrong))  # 0, or -1 for a correlation of two classes
-        shares, share = ((figure - least) / (1 - least) for figure in (samples, values))
+        span = 1 - least
         quantile = stdtrit(np.maximum(_rows_per_class(counts) - 1, 1), 0.5 + intervals.CONFIDENCE / 2)
-        ends = intervals.equivalent_wilson(share, np.nanmean(shares, axis=1), np.nanvar(shares, axis=1), quantile)
-        return least + (1 - least) * ends[0], least + (1 - least) * ends[1]
+        share, centre = (values - least) / span, (centre - least) / span
+        low, high = intervals.equivalent_wilson(share, centre, variance / span**2, quantile)
+        return least + span * low, least + span * high
+
+
+def _has_many(counts: np.ndarray) -> np.ndarray:
+    """Return which slices have MANY hits, misses and false alarms of every class that occurs, at least two of them."""
+    hits = np.zeros((len(counts), counts.shape[2]), dtype=np.int64)
+    hits[:, : counts.shape[1]] = np.diagonal(counts, axis1=1, axis2=2)
+    support = np.zeros_like(hits)
+    support[:, : counts.shape[1]] = counts.sum(axis=2)
+    rarest = np.minimum(hits, np.minimum(support, counts.sum(axis=1)) - hits)
+    occurring = _occurring(counts)
+    return np.asarray(((rarest >= MANY) | ~occurring).all(axis=1) & (occurring.sum(axis=1) > 1))
 
 
 def _rows_per_class(counts: np.ndarray) -> np.ndarray:
@@ -273,18 +298,16 @@ def cell_counts(outcome: Outcome, masks: Masks) -> np.ndarray:
     if outcome.target is None or outcome.predicted is None:
         raise TypeError("cell counts need class codes")
     shape = (outcome.target_classes, len(outcome.classes))
+    if shape[0] * shape[1] <= MOST_PLANES:  # one plane at a time, packed: codes would take 8 bytes per row
+        cells = [packed((outcome.target == one) & (outcome.predicted == other)) for one, other in np.ndindex(shape)]
+        return masks.count(cells).reshape(-1, *shape)
     codes = outcome.target * shape[1] + outcome.predicted
-    cells = shape[0] * shape[1]
-    if cells <= 16:  # noqa: PLR2004 - below that popcounts of one plane per cell win over gathering rows
-        counts = masks.count([codes == cell for cell in range(cells)])
-    else:
-        counts = np.array([np.bincount(codes[masks.rows(index)], minlength=cells) for index in range(len(masks))])
-    return counts.reshape(-1, *shape)
+    return masks.tabulate(codes, shape[0] * shape[1]).reshape(-1, *shape)
 
 
 @dataclass(frozen=True)
 class RowFunction:
-    """``estimate`` of the rows of one slice (row numbers, rising)."""
+    """``estimate`` of the rows of one slice (row numbers, rising). It needs them all at once: it has no state."""
 
     estimate: Callable[[Outcome, np.ndarray], Estimate]
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 import numpy as np
 
 from pytest_behave.errors import MissingExtraError
+from pytest_behave.measure.means import Mean
 from pytest_behave.measure.metric import Metric, always
-from pytest_behave.measure.statistics import Mean, Proportion
+from pytest_behave.measure.statistics import Proportion
 from pytest_behave.records import MetricSpec, Outcome
 
 PUNCTUATION = re.compile(r"[^\w\s']")

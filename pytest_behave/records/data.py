@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from pytest_behave.records.bits import Bits
+
 Kind = Literal["number", "bool", "text", "date", "mixed", "empty"]
 
 
@@ -31,14 +33,24 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A slice of the data at hand; ``mask`` is True for its instances. ``problem`` says why it could not be made."""
+    """A slice of the data at hand; ``bits`` are True for its instances. ``problem`` says why it could not be made."""
 
     name: str
     family: str | None
     min_size: int
-    mask: np.ndarray
+    bits: Bits
     place: Place | None = None
     problem: str | None = None
+
+    @property
+    def mask(self) -> np.ndarray:
+        """The bits as a new bool array: 1 byte per row of the data."""
+        return self.bits.bools()
+
+    @property
+    def size(self) -> int:
+        """Number of instances."""
+        return self.bits.count
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,9 @@ from pytest_behave.data.columns import column_of
 from pytest_behave.errors import BehaveError
 from pytest_behave.measure.general import RESAMPLES_OF_CALLABLES
 from pytest_behave.measure.kernel import Masks
+from pytest_behave.measure.means import Mean
 from pytest_behave.measure.registry import find_metric, measure
-from pytest_behave.measure.statistics import Mean, bootstrap_rows
+from pytest_behave.measure.statistics import bootstrap_rows
 from pytest_behave.records import Estimate, MetricSpec, Outcome, Task
 
 SEED = 20_270_101

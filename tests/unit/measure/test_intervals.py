@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from pytest_behave.measure import intervals
+from pytest_behave.measure import intervals, statistics
 from pytest_behave.measure.ranking import placements
 from pytest_behave.measure.registry import BUILT_IN
 from pytest_behave.measure.statistics import bootstrap_rows
@@ -449,6 +449,20 @@ def test_a_bootstrap_of_counts_is_a_bootstrap_of_rows(metric, value):
     # a quantile of 1,000 resamples is 0.09 standard deviations off, one time in three; and the counts are smoothed
     assert ends(estimate) == pytest.approx(tuple(np.quantile(samples, [0.025, 0.975])), abs=0.35 * samples.std())
     assert estimate.interval == "bootstrap of counts"
+
+
+@pytest.mark.parametrize("metric", ["macro_recall", "macro_f1", "weighted_precision", "mcc"])
+def test_on_many_rows_the_delta_method_is_what_the_bootstrap_of_counts_tends_to(monkeypatch, metric):
+    random = np.random.default_rng(4)
+    target = random.choice(3, 4_000, p=[0.6, 0.3, 0.1])
+    predicted = np.where(random.random(4_000) < 0.6, target, random.integers(0, 3, 4_000))
+    outcome = outcome_of("multiclass", target, predicted)
+    estimate = overall(outcome, metric)
+    monkeypatch.setattr(statistics, "MANY", 10_000)
+    drawn = overall(outcome, metric)
+    assert (estimate.interval, drawn.interval) == ("delta method", "bootstrap of counts")
+    width = drawn.high - drawn.low
+    assert ends(estimate) == pytest.approx(ends(drawn), abs=0.06 * width)
 
 
 def test_one_row_has_no_bootstrap():
