@@ -9,13 +9,14 @@ import glob
 import os
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from pytest_behave.errors import DataError
+from pytest_behave.errors import BehaveError, DataError
 from pytest_behave.records import DatasetSpec
 
 PANDAS = tuple(int(part) for part in pd.__version__.split(".")[:2])
@@ -27,17 +28,17 @@ def read_dataset(spec: DatasetSpec, load: Callable[[str], Any], plugin: ReadPlug
     if plugin is not None:
         frame = plugin(spec.source, spec)
         if frame is not None:
-            return _checked_frame(frame, spec.source)
+            return checked_frame(frame, spec.source)
     if is_reference(spec.source):
         function = load(spec.source)
         try:
-            return _checked_frame(function(), spec.source)
+            return checked_frame(function(), spec.source)
         except Exception as error:
             if isinstance(error, DataError):
                 raise
             raise DataError(f"{spec.source} failed: {type(error).__name__}: {error}") from error
     parts = [read_table(path, spec) for path in files_of(spec.source)]
-    return _checked_frame(parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True), spec.source)
+    return checked_frame(parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True), spec.source)
 
 
 def is_reference(source: str) -> bool:
@@ -68,24 +69,51 @@ def _near_file(path: Path) -> str:
 
 def read_table(path: Path, spec: DatasetSpec) -> pd.DataFrame:
     """Return one csv, tsv, jsonl or parquet file (text also compressed: .gz, .bz2, .xz, .zst) as a data frame."""
-    kind = _format_of(path)
-    try:
+    kind = format_of(path)
+    with reading(path):
         if kind == "parquet":
-            return _without_texts(pd.read_parquet(path), spec.na_values)
+            return without_texts(pd.read_parquet(path), spec.na_values)
         if kind == "jsonl":
-            return _without_texts(_read_json_lines(path, spec.encoding), spec.na_values)
-        return _read_csv(path, spec, spec.delimiter or ("\t" if kind == "tsv" else ","))
+            return without_texts(_whole_lines(pd.read_json(path, **_json_options(spec)), path), spec.na_values)
+        with _no_shifted_cells(path):
+            frame: pd.DataFrame = pd.read_csv(path, **_csv_options(path, spec))
+        return frame
+
+
+def text_blocks(path: Path, spec: DatasetSpec, rows: int, dtypes: Mapping[str, str]) -> Iterator[pd.DataFrame]:
+    """Yield a file of text some rows at a time, columns of csv files by ``dtypes`` where these say one."""
+    with reading(path):
+        if format_of(path) == "jsonl":
+            with pd.read_json(path, chunksize=rows, **_json_options(spec)) as lines:
+                for frame in lines:
+                    yield without_texts(_whole_lines(frame, path), spec.na_values)
+            return
+        with pd.read_csv(path, chunksize=rows, dtype=dict(dtypes), **_csv_options(path, spec)) as cells:
+            while True:
+                with _no_shifted_cells(path):
+                    frame = next(cells, None)
+                if frame is None:
+                    return
+                yield frame
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what a broken file raises into a DataError that names it."""
+    try:
+        yield
     except pd.errors.EmptyDataError:
         raise DataError(f"{path} is empty") from None
-    except DataError:
+    except BehaveError:
         raise
-    except Exception as error:  # what a broken file raises is up to pandas, pyarrow and the decompressors
+    except Exception as error:  # up to pandas, pyarrow and the decompressors
         detail = (str(error).strip() or type(error).__name__).split("\n")[0]
         hint = "; set `encoding:` (for example latin-1)" if isinstance(error, UnicodeError) else ""
-        raise DataError(f"{path} cannot be read as {kind}: {detail}{hint}") from error
+        raise DataError(f"{path} cannot be read as {format_of(path)}: {detail}{hint}") from error
 
 
-def _read_csv(path: Path, spec: DatasetSpec, delimiter: str) -> pd.DataFrame:
+def _csv_options(path: Path, spec: DatasetSpec) -> dict[str, Any]:
+    delimiter = spec.delimiter or ("\t" if format_of(path) == "tsv" else ",")
     plain = delimiter.isascii() and (len(delimiter) == 1 or delimiter in (r"\s+", r"\t"))
     options: dict[str, Any] = {
         "sep": delimiter.replace(r"\t", "\t") if plain else re.escape(delimiter),
@@ -101,37 +129,46 @@ def _read_csv(path: Path, spec: DatasetSpec, delimiter: str) -> pd.DataFrame:
     options |= {"low_memory": False} if plain else {}
     # before pandas 3.1, a third of all floats came out one bit off
     options |= {"float_precision": "round_trip"} if plain and PANDAS < (3, 1) else {}
+    # without index_col=False, pandas would shift the cells of rows that are too long
+    return options | {"na_values": ["", *spec.na_values], "index_col": False}
+
+
+@contextmanager
+def _no_shifted_cells(path: Path) -> Iterator[None]:
     with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)  # without index_col=False, pandas would shift the cells
+        warnings.simplefilter("error", pd.errors.ParserWarning)
         try:
-            frame: pd.DataFrame = pd.read_csv(path, na_values=["", *spec.na_values], index_col=False, **options)
+            yield
         except pd.errors.ParserWarning:
             raise DataError(f"{path} has rows with more cells than its header has names") from None
-    return frame
 
 
-def _read_json_lines(path: Path, encoding: str) -> pd.DataFrame:
+def _json_options(spec: DatasetSpec) -> dict[str, Any]:
     # before pandas 3, `dtype=False` alone still turned columns called "date" or "modified" into dates
     texts_stay: dict[str, Any] = {} if PANDAS >= (3, 0) else {"convert_dates": False}
-    frame = pd.read_json(
-        path,
-        lines=True,
-        encoding="utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding,
-        dtype=False,
-        convert_axes=False,  # else a column "007" becomes 7
-        precise_float=True,
+    return {
+        "lines": True,
+        "encoding": "utf-8-sig" if spec.encoding.lower() in ("utf-8", "utf8") else spec.encoding,
+        "dtype": False,
+        "convert_axes": False,  # else a column "007" becomes 7
+        "precise_float": True,
         **texts_stay,
-    )
+    }
+
+
+def _whole_lines(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     if not all(isinstance(name, str) for name in frame.columns):
         raise DataError(f"{path} cannot be read as jsonl: every line must be a JSON object")
     return frame
 
 
-def _without_texts(frame: pd.DataFrame, na_values: tuple[str, ...]) -> pd.DataFrame:
+def without_texts(frame: pd.DataFrame, na_values: tuple[str, ...]) -> pd.DataFrame:
+    """Return a frame in which some texts are missing values."""
     return frame.mask(frame.isin(list(na_values))) if na_values else frame
 
 
-def _format_of(path: Path) -> str:
+def format_of(path: Path) -> str:
+    """Return csv, tsv, jsonl or parquet, by the ending of a file's name; raises DataError for any other."""
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in (".gz", ".bz2", ".xz", ".zst")]
     ending = suffixes[-1] if suffixes else ""
     formats = {
@@ -148,7 +185,8 @@ def _format_of(path: Path) -> str:
     return formats[ending]
 
 
-def _checked_frame(frame: Any, source: str) -> pd.DataFrame:
+def checked_frame(frame: Any, source: str) -> pd.DataFrame:
+    """Return a data frame with its rows numbered and its columns named by texts; raises DataError for anything else."""
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"{source} gives {type(frame).__name__}, not a pandas DataFrame")
     own_index = [name for name in frame.index.names if name is not None and name not in frame.columns]
