@@ -25,7 +25,6 @@ CELLS = {
     "truth": st.sampled_from(["True", "False"]),
     "text": st.sampled_from(["a", "b c", "NA", "1e5x", "007"]),
     "nothing": st.just(""),
-    "huge": st.sampled_from(["9223372036854775807", "9223372036854775808"]),
 }
 A_COLUMN = st.lists(st.sampled_from(list(CELLS)), min_size=1, max_size=2).flatmap(
     lambda kinds: st.lists(st.one_of(*(CELLS[kind] for kind in kinds)), min_size=12, max_size=12)
@@ -65,8 +64,7 @@ def test_every_cell_of_a_csv_file_means_the_same_in_parts(tmp_path, columns):
             assert found.missing.tolist() == expected.missing[here].tolist()
             present = ~found.missing
             assert canonical_text(found)[present].tolist() == canonical_text(expected)[here][present].tolist()
-            beyond = any("9223372036854775808" in text for text in canonical_text(expected))
-            assert found.kind in ((expected.kind, "text", "empty") if beyond else (expected.kind, "empty"))
+            assert found.kind in (expected.kind, "empty")
         start += len(frame)
 
 
