@@ -8,6 +8,7 @@
     ├── MetricError         a metric is unknown, unfit for the task, or failed
     ├── BaselineError       the stored baseline cannot be read, or not be written
     ├── CacheError          a folder is no prediction cache
+    ├── EngineError         the engine that measures the parts of a dataset is unknown, or failed
     └── MissingExtraError   an optional dependency is not installed
 
 The text of each is one sentence that says where, what, and what to do; callers print it as it is.
@@ -53,6 +54,10 @@ class BaselineError(BehaveError):
 
 class CacheError(BehaveError):
     """What is named as a prediction cache is none."""
+
+
+class EngineError(BehaveError):
+    """The engine is unknown, cannot be reached, or lost its workers."""
 
 
 class MissingExtraError(BehaveError):
