@@ -4,30 +4,56 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from pytest_behave.data.columns import canonical_text, column_of
-from pytest_behave.records import Column
+from pytest_behave.records import Column, Kind
+from pytest_behave.records.data import kind_of_both
 
 MIX = np.uint64(0x9E3779B97F4A7C15)
 EXACT = 2.0**53  # beyond it not every integer is a double
 
 
-def frame_fingerprint(frame: pd.DataFrame) -> str:
-    """Return ``sha256:...`` over column names, kinds and all rows; equal for any order of rows and columns.
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The content of rows, whatever the order of rows and columns; that of parts of a dataset adds up.
 
     Each cell is hashed, the hashes of a row are added with a factor per column, mixed, and the rows' results added
-    modulo 2**64 twice with different mixes: a multiset hash, so that partitions can be added up.
+    modulo 2**64 twice with different mixes: a multiset hash.
     """
-    columns = {str(name): column_of(frame[name]) for name in frame.columns}
-    rows = _rows(columns, len(frame))
-    kinds = sorted(f"{name}\x00{column.kind}" for name, column in columns.items())
-    totals = [int(_mixed(rows + np.uint64(salt)).sum(dtype=np.uint64)) for salt in (1, 2)]
-    summary = repr((kinds, len(frame), totals))
-    return "sha256:" + hashlib.sha256(summary.encode()).hexdigest()
+
+    kinds: Mapping[str, Kind]
+    rows: int
+    totals: tuple[int, int]
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> Content:
+        """Return the content of a data frame."""
+        columns = {str(name): column_of(frame[name]) for name in frame.columns}
+        rows = _rows(columns, len(frame))
+        one, other = (int(_mixed(rows + np.uint64(salt)).sum(dtype=np.uint64)) for salt in (1, 2))
+        return cls({name: column.kind for name, column in columns.items()}, len(frame), (one, other))
+
+    def __add__(self, other: Content) -> Content:
+        kinds = {name: kind_of_both(kind, other.kinds.get(name, kind)) for name, kind in self.kinds.items()}
+        one, rest = ((mine + theirs) % 2**64 for mine, theirs in zip(self.totals, other.totals, strict=True))
+        return Content(kinds, self.rows + other.rows, (one, rest))
+
+    @property
+    def fingerprint(self) -> str:
+        """``sha256:...`` over column names, kinds and all rows."""
+        kinds = sorted(f"{name}\x00{kind}" for name, kind in self.kinds.items())
+        summary = repr((kinds, self.rows, list(self.totals)))
+        return "sha256:" + hashlib.sha256(summary.encode()).hexdigest()
+
+
+def frame_fingerprint(frame: pd.DataFrame) -> str:
+    """Return ``sha256:...`` over column names, kinds and all rows; equal for any order of rows and columns."""
+    return Content.of(frame).fingerprint
 
 
 def row_hashes(frame: pd.DataFrame, names: Iterable[str]) -> np.ndarray:

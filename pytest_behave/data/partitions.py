@@ -20,10 +20,14 @@ UNITS = {"day": "D", "week": "D", "month": "M", "quarter": "M", "year": "Y"}
 
 
 class Groups(NamedTuple):
-    """A code per instance into ``names``, in order; -1 where the instance is in no group (a value is missing)."""
+    """A code per instance into ``names``, in order; -1 where the instance is in no group (a value is missing).
+
+    ``ranks`` rise with the names, also among those of other parts of a dataset.
+    """
 
     codes: np.ndarray
     names: tuple[str, ...]
+    ranks: tuple[Any, ...]
 
 
 def by_values(name: str, column: Column) -> Groups:
@@ -37,7 +41,8 @@ def by_values(name: str, column: Column) -> Groups:
     order = np.argsort(distinct)
     codes = np.full(len(present), -1, dtype=np.int64)
     codes[present] = np.argsort(order)[found]
-    return Groups(codes, tuple(_value_text(value) for value in distinct[order].tolist()))
+    found_values = distinct[order].tolist()
+    return Groups(codes, tuple(map(_value_text, found_values)), tuple(found_values))
 
 
 def _by_codes(name: str, codes: np.ndarray, texts: list[str]) -> Groups:
@@ -63,7 +68,7 @@ def by_edges(name: str, column: Column, edges: tuple[float, ...]) -> Groups:
     shown = [_number_text(edge) for edge in edges]
     middle = [f"{low}-{high}" for low, high in itertools.pairwise(shown)]
     names = (f"<{shown[0]}", *middle, f">={shown[-1]}")
-    return Groups(np.where(column.missing, -1, codes), names)
+    return Groups(np.where(column.missing, -1, codes), names, tuple(range(len(names))))
 
 
 def by_quantiles(name: str, column: Column, count: int) -> Groups:
@@ -78,7 +83,7 @@ def by_quantiles(name: str, column: Column, count: int) -> Groups:
     codes = np.searchsorted(levels, values, side="right")
     used = sorted(set(codes[present].tolist()))
     renumbered = np.searchsorted(used, codes)
-    return Groups(np.where(present, renumbered, -1), tuple(f"q{code + 1}" for code in used))
+    return Groups(np.where(present, renumbered, -1), tuple(f"q{code + 1}" for code in used), tuple(used))
 
 
 def by_period(name: str, column: Column, every: str) -> Groups:
@@ -88,7 +93,8 @@ def by_period(name: str, column: Column, every: str) -> Groups:
     distinct, found = np.unique(_period_starts(dates[present], every), return_inverse=True)
     codes = np.full(len(present), -1, dtype=np.int64)
     codes[present] = found.reshape(-1)
-    return Groups(codes, tuple(_period_text(start, every) for start in distinct))
+    names = tuple(_period_text(start, every) for start in distinct)
+    return Groups(codes, names, tuple(distinct.astype(np.int64).tolist()))
 
 
 def crossed(groups: list[Groups]) -> Groups:
@@ -109,7 +115,10 @@ def crossed(groups: list[Groups]) -> Groups:
     twice = pd.Index(names)[pd.Index(names).duplicated()]
     if len(twice):
         raise DataError(f"the columns cross to two slices of one name, {twice[0]!r}: derive one column in `metadata`")
-    return Groups(codes, names)
+    ranks = tuple(
+        tuple(group.ranks[code] for group, code in zip(groups, row, strict=True)) for row in distinct.tolist()
+    )
+    return Groups(codes, names, ranks)
 
 
 def _numbers(name: str, column: Column) -> np.ndarray:

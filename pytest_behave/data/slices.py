@@ -25,20 +25,25 @@ from pytest_behave.records import (
 from pytest_behave.records.bits import AllOf, Bits, Everything, members, packed, smallest
 
 OVERALL = "overall"
+NOTHING = "selects no instance"
 
 
-def make_slices(table: Table, specs: tuple[SliceSpec, ...]) -> tuple[Slice, ...]:
-    """Return ``overall`` and every declared slice or member; what cannot be made carries its ``problem``."""
+def make_slices(table: Table, specs: tuple[SliceSpec, ...], *, is_part: bool = False) -> tuple[Slice, ...]:
+    """Return ``overall`` and every declared slice or member; what cannot be made carries its ``problem``.
+
+    In a part of a dataset it is no problem that values, ids, slices or members are missing.
+    """
     made = {OVERALL: Slice(OVERALL, None, 1, Everything(len(table)))}
-    maker = _Maker(table, {spec.name: spec for spec in specs}, made)
+    maker = _Maker(table, {spec.name: spec for spec in specs}, made, is_part)
     for spec in specs:
         maker.make(spec)
     return tuple(made.values())
 
 
 class _Maker:
-    def __init__(self, table: Table, specs: dict[str, SliceSpec], made: dict[str, Slice]) -> None:
+    def __init__(self, table: Table, specs: dict[str, SliceSpec], made: dict[str, Slice], is_part: bool) -> None:
         self.table = table
+        self.is_part = is_part
         self.specs = specs
         self.made = made
         self.under_way: list[str] = []
@@ -61,7 +66,7 @@ class _Maker:
             bits = self._ids(spec) if spec.ids else self._all_of(spec)
         finally:
             self.under_way.pop()
-        problem = None if bits.count else "selects no instance"
+        problem = None if bits.count or self.is_part else NOTHING
         return Slice(spec.name, None, spec.min_size, bits, spec.place, problem)
 
     def _all_of(self, spec: SliceSpec) -> Bits:
@@ -78,6 +83,8 @@ class _Maker:
         family = part if part in self.specs else part.partition("=")[0]
         if part not in self.made and family in self.specs:
             self.make(self.specs[family])
+        if part not in self.made and self.is_part and part != family:
+            return packed(np.zeros(len(self.table), dtype=bool))
         if part not in self.made:
             raise DataError(f"there is no slice {part!r}{did_you_mean(part, self.made)}")
         if self.made[part].problem:
@@ -85,13 +92,14 @@ class _Maker:
         return self.made[part].bits
 
     def _predicate(self, expression: Expr) -> Bits:
-        check_values(self.table, expression)
+        if not self.is_part:
+            check_values(self.table, expression)
         return self.table.evaluator.bits(expression)
 
     def _ids(self, spec: SliceSpec) -> Bits:
         known = set(self.table.ids.tolist())
         absent = [id_ for id_ in spec.ids if id_ not in known]
-        if absent:
+        if absent and not self.is_part:
             raise DataError(f"names {len(absent)} ids that the dataset lacks ({', '.join(absent[:3])})")
         return packed(pd.Series(self.table.ids).isin(list(spec.ids)).to_numpy())
 
@@ -101,12 +109,12 @@ class _Maker:
         if spec.predicate is not None:
             codes = np.where(self._predicate(spec.predicate).bools(), codes, codes.dtype.type(-1))
         found = [
-            Slice(f"{spec.name}={name}", spec.name, spec.min_size, bits, spec.place)
-            for name, bits in zip(groups.names, members(codes, len(groups.names)), strict=True)
+            Slice(f"{spec.name}={name}", spec.name, spec.min_size, bits, spec.place, rank=rank)
+            for name, rank, bits in zip(groups.names, groups.ranks, members(codes, len(groups.names)), strict=True)
             if bits.count or spec.edges  # a bin that was declared stays visible when it is empty
         ]
-        if not any(member.size for member in found):
-            raise DataError("selects no instance")
+        if not self.is_part and not any(member.size for member in found):
+            raise DataError(NOTHING)
         return found
 
     def _groups(self, spec: SliceSpec) -> Groups:

@@ -15,7 +15,7 @@ from pytest_behave.evaluate.judged import behavior_of, line_of
 from pytest_behave.evaluate.measured import MOST_INSTANCES, Predictor, shortened
 from pytest_behave.evaluate.prepare import Item, Prepared
 from pytest_behave.measure.cases import failed_checks
-from pytest_behave.measure.outcome import Coder, class_outputs, own_labels
+from pytest_behave.measure.outcome import Coder, class_outputs
 from pytest_behave.measure.statistics import proportion_estimates
 from pytest_behave.predict.sources import cases_frame
 from pytest_behave.records import Behavior, Case, CaseResult, Instance, ModelSpec, Predictions, Verdict
@@ -63,13 +63,14 @@ def _answers(prepared: Prepared, model: ModelSpec, predictions: Predictions) -> 
     """Return ``prediction`` and ``score`` of each case, read just as those of the dataset's rows."""
     series, score = predictions.prediction, predictions.score
     answers = {} if series is None else {"prediction": series.tolist()}
-    if prepared.target is not None and prepared.table is not None and prepared.task in ("binary", "multiclass"):
-        coder = Coder(*prepared.target, prepared.table.spec.positive, prepared.task)
+    labels = prepared.labels
+    if labels is not None and prepared.table is not None and prepared.task in ("binary", "multiclass"):
+        coder = Coder(labels, prepared.table.spec.positive, prepared.task)
         column = None if series is None else column_of(series)
         texts = None if column is None else (column, canonical_text(column))
         score, codes = class_outputs(coder, predictions, texts, model, prepared.task)
         if series is None or (score is not None and predictions.score is None and not predictions.proba):
-            answers["prediction"] = own_labels(prepared.target, [coder.classes[code] for code in codes])
+            answers["prediction"] = labels.as_written([coder.classes[code] for code in codes])
     elif series is None and predictions.proba:
         names = list(predictions.proba)
         best = np.argmax(np.column_stack(list(predictions.proba.values())), axis=1)

@@ -20,7 +20,7 @@ from pytest_behave.errors import DataError, did_you_mean
 from pytest_behave.evaluate.extensions import Extensions
 from pytest_behave.evaluate.prepare import known_metric_names, prepare
 from pytest_behave.evaluate.run import run_suite
-from pytest_behave.measure.outcome import infer_task
+from pytest_behave.measure.outcome import Labels, infer_task
 from pytest_behave.records import Better, Column, DatasetSpec, Task
 
 TARGET_NAMES = (
@@ -77,7 +77,8 @@ class _Guess:
         output = prediction or _named(columns, OUTPUT_NAMES)
         score = None if prediction else _named(columns, SCORE_NAMES, _is_probability)
         self.target = target or _named(columns, TARGET_NAMES) or self._pair_of(output) or self._last(output, score)
-        self.task = infer_task(columns[self.target], canonical_text(columns[self.target]))
+        column = columns[self.target]
+        self.task = infer_task(Labels.of(column, canonical_text(column), np.arange(len(column.values))))
         self.output = output if output != self.target else None
         self.score = score if self.task == "binary" and self.output is None else None
         if self.task is None:

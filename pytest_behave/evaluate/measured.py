@@ -20,12 +20,12 @@ from pytest_behave.errors import BehaveError, ModelError
 from pytest_behave.evaluate.clustered import clustered
 from pytest_behave.evaluate.prepare import Prepared
 from pytest_behave.measure.kernel import Masks
-from pytest_behave.measure.outcome import make_outcome, own_labels
+from pytest_behave.measure.outcome import Labels, make_outcome
 from pytest_behave.measure.registry import Chosen, measure, worst_rows
 from pytest_behave.predict.normalize import Batch, check_complete, encodable, joined
 from pytest_behave.predict.progress import progress_bar
 from pytest_behave.predict.sources import Source, open_source
-from pytest_behave.records import Column, DatasetSpec, Estimate, Instance, ModelSpec, Name, Outcome, Predictions, Slice
+from pytest_behave.records import DatasetSpec, Estimate, Instance, ModelSpec, Name, Outcome, Predictions, Slice
 
 if TYPE_CHECKING:
     from pytest_behave.predict.cache import Cache
@@ -280,6 +280,7 @@ def outcome_of(
         task=prepared.task,
         size=len(table),
         target=prepared.target,
+        labels=prepared.labels,
         predictions=predictions,
         prediction=prediction,
         positive=table.spec.positive,
@@ -288,32 +289,29 @@ def outcome_of(
         condition=lambda expression: tuple(table.evaluator.truth(expression)),  # type: ignore[arg-type,return-value]
         frame=table.full_frame,
     )
-    table.add_outputs({**output_columns(outcome, predictions, prepared.target), **more})
+    table.add_outputs({**output_columns(outcome, predictions, prepared.labels), **more})
     return outcome
 
 
-def output_columns(
-    outcome: Outcome, predictions: Predictions, target: tuple[Column, np.ndarray] | None
-) -> dict[str, pd.Series]:
+def output_columns(outcome: Outcome, predictions: Predictions, labels: Labels | None) -> dict[str, pd.Series]:
     """Return what a model said as columns by the names that predicates use."""
     columns = dict(predictions.extra)
     if outcome.predicted is not None:
-        columns["output"] = pd.Series(_outputs(outcome, predictions, target))
+        columns["output"] = pd.Series(_outputs(outcome, predictions, labels))
     if outcome.score is not None:
         columns["score"] = pd.Series(outcome.score)
     columns |= {f"proba:{name}": pd.Series(values) for name, values in predictions.proba.items()}
     return columns
 
 
-def _outputs(outcome: Outcome, predictions: Predictions, target: tuple[Column, np.ndarray] | None) -> Any:
+def _outputs(outcome: Outcome, predictions: Predictions, labels: Labels | None) -> Any:
     """Return the labels that the model gave, or those that its scores mean, as the target writes them."""
     were_scores = predictions.score is None and outcome.score is not None and not predictions.proba
-    is_class = outcome.task in ("binary", "multiclass") and target is not None
-    if not is_class or target is None:
+    if outcome.task not in ("binary", "multiclass") or labels is None:
         return outcome.predicted
     if predictions.prediction is not None and not were_scores:
         return predictions.prediction
-    return own_labels(target, np.array(outcome.classes, dtype=object)[outcome.predicted])
+    return labels.as_written(np.array(outcome.classes, dtype=object)[outcome.predicted])
 
 
 def _name_of(text: str) -> Name:

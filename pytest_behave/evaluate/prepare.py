@@ -18,7 +18,7 @@ from pytest_behave.decorators import Mark, marks_in
 from pytest_behave.errors import BehaveError, SuiteError, did_you_mean
 from pytest_behave.evaluate.extensions import Extensions
 from pytest_behave.evaluate.references import References
-from pytest_behave.measure.outcome import check_target, infer_task
+from pytest_behave.measure.outcome import Labels, check_target, infer_task
 from pytest_behave.measure.registry import BUILT_IN, NEED_A_DEFINITION, Chosen, find_metric
 from pytest_behave.records import (
     Bounds,
@@ -64,6 +64,7 @@ class Prepared:
     table: Table | None
     task: Task | None
     target: tuple[Column, np.ndarray] | None
+    labels: Labels | None
     chosen: tuple[Chosen, ...]
     slices: tuple[Slice, ...]
     deferred: tuple[SliceSpec, ...]
@@ -103,7 +104,8 @@ class _Preparation:
         self.references = with_module
         table = self._table()
         target = self._target(table) if table is not None else None
-        task = self._task(table, target)
+        labels = None if table is None or target is None else Labels.of(*target, table.ids)
+        task = self._task(table, labels)
         chosen = self._metrics(task)
         self._check_names(table)
         deferred = self._deferred(table)
@@ -117,6 +119,7 @@ class _Preparation:
             table=table,
             task=task,
             target=target,
+            labels=labels,
             chosen=chosen,
             slices=slices,
             deferred=deferred,
@@ -167,12 +170,12 @@ class _Preparation:
         self._raise_if_problems()
         return column, canonical_text(column)
 
-    def _task(self, table: Table | None, target: tuple[Column, np.ndarray] | None) -> Task | None:
-        if table is None or target is None:
+    def _task(self, table: Table | None, labels: Labels | None) -> Task | None:
+        if table is None or labels is None:
             return self.suite.task
-        task = self.suite.task or infer_task(*target)
+        task = self.suite.task or infer_task(labels)
         if task is not None:
-            self._try(table.spec.place, lambda: check_target(str(table.spec.target), target[0], task, table.ids))
+            self._try(table.spec.place, lambda: check_target(str(table.spec.target), labels, task))
         return task
 
     def _metrics(self, task: Task | None) -> tuple[Chosen, ...]:

@@ -2,60 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pytest_behave.errors import DataError, ModelError, did_you_mean
-from pytest_behave.records import Column, Expr, ModelSpec, Outcome, Predictions, Scalar, Task
+from pytest_behave.records import Column, Expr, Kind, ModelSpec, Outcome, Predictions, Scalar, Task
+from pytest_behave.records.data import kind_of_both
 
 MOST_CLASSES_OF_NUMBERS = 20
 MOST_CLASSES_OF_TEXTS = 50
 BINARY = 2
+MOST_LABELS = 100_000
+EXAMPLES = 3
 OPPOSITES = {"0": "1", "1": "0", "True": "False", "False": "True"}
 
 
-def infer_task(target: Column | None, texts: np.ndarray) -> Task | None:
+@dataclass(frozen=True)
+class Labels:
+    """What a target holds: its kind, the labels that occur (as text and as the target writes them), what is missing.
+
+    Of very many labels some are left out. Those of parts of a dataset add up to those of all.
+    """
+
+    kind: Kind
+    is_whole: bool
+    rows: int
+    values: Mapping[str, Any]
+    missing: int
+    examples: tuple[str, ...]
+
+    @classmethod
+    def of(cls, column: Column, texts: np.ndarray, ids: np.ndarray) -> Labels:
+        """Return what a target column holds; ``texts`` are its labels, ``ids`` name its rows."""
+        present = np.flatnonzero(~column.missing)
+        first = present[~pd.Series(texts[present]).duplicated().to_numpy()][:MOST_LABELS]
+        values = dict(zip(texts[first].tolist(), column.values[first].tolist(), strict=True))
+        missing = np.flatnonzero(column.missing)
+        examples = tuple(str(ids[row]) for row in missing[:EXAMPLES])
+        return cls(column.kind, column.values.dtype.kind == "i", len(texts), values, len(missing), examples)
+
+    def __add__(self, other: Labels) -> Labels:
+        values = dict(itertools.islice({**self.values, **other.values}.items(), MOST_LABELS))
+        return Labels(
+            kind_of_both(self.kind, other.kind),
+            self.is_whole and other.is_whole,
+            self.rows + other.rows,
+            values,
+            self.missing + other.missing,
+            (*self.examples, *other.examples)[:EXAMPLES],
+        )
+
+    def as_written(self, labels: Iterable[str]) -> list[Any]:
+        """Return labels as the target writes them (numbers, truths or texts); one that it never has stays a text."""
+        return [self.values.get(label, label) for label in labels]
+
+
+def infer_task(labels: Labels) -> Task | None:
     """Guess the task from the target: two values binary, few values multiclass, many texts text, else regression."""
-    if target is None or target.missing.all():
+    distinct, rows = len(labels.values), labels.rows
+    if distinct == 0:
         return None
-    distinct = len(set(texts[~target.missing].tolist()))
-    if target.kind == "bool" or distinct == BINARY:
+    if labels.kind == "bool" or distinct == BINARY:
         return "binary"
-    if target.kind == "number":
-        whole = target.values.dtype.kind == "i"
-        return "multiclass" if whole and distinct <= MOST_CLASSES_OF_NUMBERS else "regression"
-    few = distinct <= max(MOST_CLASSES_OF_TEXTS, len(texts) // 100) and distinct <= len(texts) / 2
+    if labels.kind == "number":
+        return "multiclass" if labels.is_whole and distinct <= MOST_CLASSES_OF_NUMBERS else "regression"
+    few = distinct <= max(MOST_CLASSES_OF_TEXTS, rows // 100) and distinct <= rows / 2
     return "multiclass" if few or distinct == 1 else "text"
 
 
-def check_target(name: str, target: Column, task: Task, ids: np.ndarray) -> None:
+def check_target(name: str, labels: Labels, task: Task) -> None:
     """Raise DataError if targets are missing or not what the task needs."""
-    if target.missing.any():
-        rows = np.flatnonzero(target.missing)
-        examples = ", ".join(str(ids[row]) for row in rows[:3])
+    if labels.missing:
         raise DataError(
-            f"dataset.target: {name!r} is missing for {len(rows):,} instance{'s' * (len(rows) != 1)} (for example {examples}): "
-            f"leave them out with `where: not isnull({name})`"
+            f"dataset.target: {name!r} is missing for {labels.missing:,} instance{'s' * (labels.missing != 1)} "
+            f"(for example {', '.join(labels.examples)}): leave them out with `where: not isnull({name})`"
         )
-    if task == "regression" and target.kind not in ("number", "bool"):
-        raise DataError(f"dataset.target: {name!r} is {target.kind}, but the task is regression")
+    if task == "regression" and labels.kind not in ("number", "bool"):
+        raise DataError(f"dataset.target: {name!r} is {labels.kind}, but the task is regression")
 
 
 class Coder:
     """Codes of class labels: target classes first, then classes that only a model says."""
 
-    def __init__(self, target: Column, texts: np.ndarray, positive: Scalar | None, task: Task) -> None:
-        self.binary_target_is_number = target.kind == "number"
-        self.target_is_bool = target.kind == "bool"
-        values = list(dict.fromkeys(texts.tolist()))
-        as_numbers = target.kind in ("number", "bool")
-        self.classes = sorted(values, key=_as_number if as_numbers else str)
+    def __init__(self, labels: Labels, positive: Scalar | None, task: Task) -> None:
+        self.binary_target_is_number = labels.kind == "number"
+        self.target_is_bool = labels.kind == "bool"
+        as_numbers = labels.kind in ("number", "bool")
+        self.classes = sorted(labels.values, key=_as_number if as_numbers else str)
         self.target_classes = len(self.classes)
         self.positive = self._positive(positive) if task == "binary" else -1
-        self.target = self._codes(texts)
 
     def _positive(self, positive: Scalar | None) -> int:
         if len(self.classes) > BINARY:
@@ -102,9 +142,10 @@ class Coder:
             texts = np.array([names.get(text, text) for text in texts.tolist()], dtype=object)
         known = set(self.classes)
         self.classes += sorted(set(texts.tolist()) - known)
-        return self._codes(texts)
+        return self.codes_of_target(texts)
 
-    def _codes(self, texts: np.ndarray) -> np.ndarray:
+    def codes_of_target(self, texts: np.ndarray) -> np.ndarray:
+        """Return the codes of labels that are known."""
         factors, distinct = pd.factorize(np.asarray(texts, dtype=object))
         places = {text: code for code, text in enumerate(self.classes)}
         return np.array([places[text] for text in distinct], dtype=np.int64)[factors]
@@ -120,6 +161,7 @@ def make_outcome(  # noqa: PLR0913 - everything that targets and outputs consist
     task: Task | None,
     size: int,
     target: tuple[Column, np.ndarray] | None,
+    labels: Labels | None,
     predictions: Predictions,
     prediction: tuple[Column, np.ndarray] | None,
     positive: Scalar | None,
@@ -128,12 +170,16 @@ def make_outcome(  # noqa: PLR0913 - everything that targets and outputs consist
     condition: Callable[[Expr], tuple[np.ndarray, np.ndarray]],
     frame: Callable[[], pd.DataFrame],
 ) -> Outcome:
-    """Return targets and outputs as metrics see them; ``target`` and ``prediction`` are (column, label texts)."""
-    coded, predicted, score, classes, positive_code = None, None, predictions.score, (), -1
+    """Return targets and outputs as metrics see them; ``target`` and ``prediction`` are (column, label texts).
+
+    ``labels`` are those of the whole dataset, of which these rows may be a part.
+    """
+    coded, predicted, score, positive_code = None, None, predictions.score, -1
+    classes: tuple[str, ...] = ()
     known_classes = 0
-    if target is not None and task in ("binary", "multiclass"):
-        coder = Coder(*target, positive, task)
-        coded, positive_code, known_classes = coder.target, coder.positive, len(coder.classes)
+    if target is not None and labels is not None and task in ("binary", "multiclass"):
+        coder = Coder(labels, positive, task)
+        coded, positive_code, known_classes = coder.codes_of_target(target[1]), coder.positive, len(coder.classes)
         score, predicted = class_outputs(coder, predictions, prediction, model, task)
         classes = tuple(coder.classes)
     elif task == "regression" and target is not None:
@@ -160,13 +206,6 @@ def make_outcome(  # noqa: PLR0913 - everything that targets and outputs consist
         threshold=model.threshold,
         is_probability=score is not None and bool(((score >= 0) & (score <= 1)).all()),
     )
-
-
-def own_labels(target: tuple[Column, np.ndarray], labels: Iterable[str]) -> list[Any]:
-    """Return labels as the target writes them (numbers, truths or texts); one that it never has stays a text."""
-    column, texts = target
-    values = dict(zip(texts.tolist(), column.values.tolist(), strict=True))
-    return [values.get(label, label) for label in labels]
 
 
 def class_outputs(

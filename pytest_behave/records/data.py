@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_behave.records.declarations import Place, Task
 from pytest_behave.records.expressions import Expr
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from pytest_behave.records.bits import Bits
 
 Kind = Literal["number", "bool", "text", "date", "mixed", "empty"]
+
+
+def kind_of_both(one: Kind, other: Kind) -> Kind:
+    """Return the kind of a column of which two parts have these."""
+    if other in (one, "empty"):
+        return one
+    return other if one == "empty" else "mixed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +40,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A slice of the data at hand; ``bits`` are True for its instances. ``problem`` says why it could not be made."""
+    """A slice of the data at hand; ``bits`` are True for its instances. ``problem`` says why it could not be made.
+
+    ``rank`` orders the members of a family.
+    """
 
     name: str
     family: str | None
@@ -41,6 +51,7 @@ class Slice:
     bits: Bits
     place: Place | None = None
     problem: str | None = None
+    rank: Any = 0
 
     @property
     def mask(self) -> np.ndarray:

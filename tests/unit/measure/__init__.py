@@ -11,7 +11,7 @@ from pytest_behave.data.columns import canonical_text, column_of
 from pytest_behave.data.predicates import Evaluator
 from pytest_behave.errors import BehaveError
 from pytest_behave.measure.kernel import Masks
-from pytest_behave.measure.outcome import make_outcome
+from pytest_behave.measure.outcome import Labels, make_outcome
 from pytest_behave.measure.registry import find_metric, measure
 from pytest_behave.records import Estimate, MetricSpec, ModelSpec, Outcome, Predictions
 
@@ -40,6 +40,7 @@ def outcome_of(  # noqa: PLR0913 - everything that targets and outputs consist o
         task=task,
         size=len(frame),
         target=_labelled(frame["target"]),
+        labels=Labels.of(*_labelled(frame["target"]), np.arange(len(frame))),
         predictions=Predictions(
             prediction=series,
             score=None if score is None else np.asarray(score, dtype=np.float64),
