@@ -23,17 +23,23 @@ MOST_CATEGORIES = 50
 
 
 class Table:
-    """All columns of a suite by name. Metadata is computed when first asked for."""
+    """All columns of a suite by name. Metadata is computed when first asked for.
 
-    def __init__(
+    The frame is the whole dataset or, with as many as ``rows_before`` rows before it, a part of it.
+    """
+
+    def __init__(  # noqa: PLR0913 - rows, and all that is said of them
         self,
         frame: pd.DataFrame,
         spec: DatasetSpec,
         metadata: tuple[MetadataSpec, ...],
         load: Callable[[str], Any],
         folder: Path,
+        *,
+        rows_before: int | None = None,
     ) -> None:
         self.spec = spec
+        self.is_part = rows_before is not None
         self.metadata = {item.name: item for item in metadata}
         self.frame = frame
         self._load = load
@@ -45,10 +51,10 @@ class Table:
         self.evaluator = Evaluator(len(frame), self.lookup, self._folder)
         if spec.where is not None:
             self._keep(self.evaluator.mask(spec.where))
-        self.ids = _instance_ids(self.frame, spec)
+        self.ids = _instance_ids(self.frame, spec, rows_before or 0)
 
     def _keep(self, mask: np.ndarray) -> None:
-        if not mask.any():
+        if not mask.any() and not self.is_part:
             raise DataError("dataset.where selects no rows")
         self.frame = self.frame[mask].reset_index(drop=True)
         self._columns = {}
@@ -247,9 +253,9 @@ class Table:
         return ""
 
 
-def _instance_ids(frame: pd.DataFrame, spec: DatasetSpec) -> np.ndarray:
+def _instance_ids(frame: pd.DataFrame, spec: DatasetSpec, rows_before: int) -> np.ndarray:
     if not spec.id:
-        return np.array([str(row) for row in range(1, len(frame) + 1)], dtype=object)
+        return np.array([str(rows_before + row) for row in range(1, len(frame) + 1)], dtype=object)
     for name in spec.id:
         if name not in frame.columns:
             raise DataError(f"dataset.id: there is no column {name!r}{did_you_mean(name, map(str, frame.columns))}")

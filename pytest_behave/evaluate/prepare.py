@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pytest_behave.data.columns import canonical_text
+from pytest_behave.data.parts import Dtypes, Part
 from pytest_behave.data.readers import read_dataset
 from pytest_behave.data.slices import OVERALL, deferred_slices, make_slices
 from pytest_behave.data.table import Table
@@ -57,8 +58,19 @@ class Item:
 
 
 @dataclass(frozen=True)
+class InParts:
+    """A dataset that is not in memory: its parts, kept rows before each, types of columns of text files, content."""
+
+    parts: tuple[Part, ...]
+    rows_before: tuple[int, ...]
+    rows: int
+    dtypes: Dtypes
+    fingerprint: str
+
+
+@dataclass(frozen=True)
 class Prepared:
-    """A suite with its data, ready for a model."""
+    """A suite with its data, ready for a model. Of a dataset in ``parts``, the table holds the first rows only."""
 
     suite: Suite
     table: Table | None
@@ -73,6 +85,7 @@ class Prepared:
     extensions: Extensions
     models: tuple[ModelSpec, ...]
     baseline: ModelSpec | None = None
+    parts: InParts | None = None
 
 
 def known_metric_names(extensions: Extensions, folder: Path) -> Callable[[str | None], frozenset[str]]:
@@ -88,10 +101,12 @@ def known_metric_names(extensions: Extensions, folder: Path) -> Callable[[str | 
 
 def prepare(suite: Suite, extensions: Extensions) -> Prepared:
     """Read the data and settle every name; raises SuiteError with all problems found, each with its place."""
-    return _Preparation(suite, extensions).prepared()
+    return Preparation(suite, extensions).prepared()
 
 
-class _Preparation:
+class Preparation:
+    """One suite on its way to being prepared, and the problems found so far."""
+
     def __init__(self, suite: Suite, extensions: Extensions) -> None:
         self.suite = suite
         self.extensions = extensions
@@ -99,12 +114,13 @@ class _Preparation:
         self.references = References(suite.path.parent, extensions.modules)
 
     def prepared(self) -> Prepared:
+        """Return the prepared suite; raises SuiteError with all problems."""
         with_module = self._try(Place(self.suite.path), lambda: self.references.with_module(self.suite.python))
         self._raise_if_problems()
         self.references = with_module
         table = self._table()
         target = self._target(table) if table is not None else None
-        labels = None if table is None or target is None else Labels.of(*target, table.ids)
+        labels = self._labels(table, target)
         task = self._task(table, labels)
         chosen = self._metrics(task)
         self._check_names(table)
@@ -147,8 +163,7 @@ class _Preparation:
         spec = self.suite.dataset
         if spec is None:
             return None
-        marked = marks_in(self.references.modules, "metadata")
-        metadata = (*self.suite.metadata, *(_metadata_of(mark) for mark in marked.values()))
+        metadata = metadata_of(self.suite, self.references)
         table: Table | None = self._try(
             spec.place,
             lambda: Table(
@@ -169,6 +184,9 @@ class _Preparation:
         column = self._try(table.spec.place, lambda: table.lookup(Name(name, quoted=True)))
         self._raise_if_problems()
         return column, canonical_text(column)
+
+    def _labels(self, table: Table | None, target: tuple[Column, np.ndarray] | None) -> Labels | None:
+        return None if table is None or target is None else Labels.of(*target, table.ids)
 
     def _task(self, table: Table | None, labels: Labels | None) -> Task | None:
         if table is None or labels is None:
@@ -328,8 +346,10 @@ def _check_cluster(table: Table) -> None:
         raise BehaveError(f"dataset.cluster: {name!r} has one value only, so there is nothing to tell chance from")
 
 
-def _metadata_of(mark: Mark) -> MetadataSpec:
-    return MetadataSpec(mark.name, function=mark.function, stage=mark.stage)
+def metadata_of(suite: Suite, references: References) -> tuple[MetadataSpec, ...]:
+    """Return the declared metadata, and that of marked functions."""
+    marked = marks_in(references.modules, "metadata").values()
+    return (*suite.metadata, *(MetadataSpec(mark.name, function=mark.function, stage=mark.stage) for mark in marked))
 
 
 def _model_of(spec: ModelSpec, marked: dict[str, Mark]) -> ModelSpec:

@@ -10,12 +10,12 @@ PATIENCE_IN_SECONDS = 2
 
 
 @contextmanager
-def progress_bar(stream: TextIO | None, total: int, label: str) -> Iterator[Callable[[int], object]]:
-    """Yield a function to call with the number of rows done since the last call."""
+def progress_bar(stream: TextIO | None, total: int, label: str, unit: str = "row") -> Iterator[Callable[[int], object]]:
+    """Yield a function to call with the number of rows, or other units, done since the last call."""
     if stream is None or not stream.isatty():
         yield lambda _done: None
         return
     from tqdm import tqdm
 
-    with tqdm(total=total, desc=label, file=stream, delay=PATIENCE_IN_SECONDS, leave=False, unit="row") as bar:
+    with tqdm(total=total, desc=label, file=stream, delay=PATIENCE_IN_SECONDS, leave=False, unit=unit) as bar:
         yield bar.update

@@ -60,6 +60,18 @@ class Packed(Bits):
         return self._array[first:last]
 
 
+class Tally(Bits):
+    """How many rows are True, of rows that are elsewhere."""
+
+    def __init__(self, count: int, size: int) -> None:
+        super().__init__(size)
+        self.count = count
+
+    def words(self, first: int = 0, last: int | None = None) -> np.ndarray:  # noqa: ARG002 - as in Bits
+        """Raise TypeError: the rows are elsewhere."""
+        raise TypeError("the rows of this slice are not in memory")
+
+
 class Everything(Bits):
     """Every row."""
 

@@ -1,0 +1,117 @@
+"""Preparing a suite whose dataset is read in parts: an engine surveys them, and only the first rows are kept."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TextIO
+
+import numpy as np
+
+from pytest_behave.data.parts import Dtypes, Part, parts_of
+from pytest_behave.data.readers import format_of
+from pytest_behave.data.slices import deferred_slices
+from pytest_behave.data.table import Table
+from pytest_behave.engines import Engine
+from pytest_behave.errors import DataError
+from pytest_behave.evaluate.extensions import Extensions
+from pytest_behave.evaluate.prepare import InParts, Preparation, Prepared
+from pytest_behave.evaluate.survey import LookAtRows, LookAtTypes, Reading, Survey, slices_of
+from pytest_behave.measure.outcome import Labels
+from pytest_behave.predict.progress import progress_bar
+from pytest_behave.records import Call, Column, DatasetSpec, MetadataSpec, Place, Slice, SliceSpec, Suite
+
+
+def prepare_in_parts(suite: Suite, extensions: Extensions, engine: Engine, terminal: TextIO | None = None) -> Prepared:
+    """Survey the parts of a suite's dataset and settle every name; raises SuiteError as ``prepare`` does."""
+    return _PreparationInParts(suite, extensions, engine, terminal).prepared()
+
+
+class _PreparationInParts(Preparation):
+    def __init__(self, suite: Suite, extensions: Extensions, engine: Engine, terminal: TextIO | None) -> None:
+        super().__init__(suite, extensions)
+        self.engine = engine
+        self.terminal = terminal
+        self.in_parts: InParts | None = None
+        self.survey: Survey | None = None
+
+    def prepared(self) -> Prepared:
+        return replace(super().prepared(), parts=self.in_parts)
+
+    def _table(self) -> Table | None:
+        spec = self.suite.dataset
+        if spec is None:
+            return None
+        self.problems += [f"{place}: {said}" for place, said in _needing_all_rows(self.suite)]
+        self._raise_if_problems()
+        table: Table | None = self._try(spec.place, lambda: self._surveyed(spec))
+        self._raise_if_problems()
+        return table
+
+    def _surveyed(self, spec: DatasetSpec) -> Table:
+        parts = parts_of(spec)
+        texts = [part for part in parts if format_of(part.path) != "parquet"]
+        dtypes: Dtypes = self._total("types", LookAtTypes(spec), texts).dtypes if texts else {}
+        reading = Reading(self.suite, dtypes, self.references.modules)
+        head = next((table for part in parts for table in reading.tables(part, self.references) if len(table)), None)
+        if head is None:
+            raise DataError("dataset.where selects no rows" if spec.where else f"{spec.source} holds no rows")
+        late = deferred_slices(head, self.suite.slices, open_ended=self._open_ended)
+        early = tuple(item for item in self.suite.slices if item.name not in late)
+        survey: Survey = self._total("rows", LookAtRows(reading, early), parts)
+        if survey.ids is not None and survey.ids.twice:
+            raise DataError(f"dataset.id: {'/'.join(spec.id)} is not unique, rows in different parts share an id")
+        counts = [survey.rows[part.number] for part in parts]
+        before = tuple(itertools.accumulate(counts, initial=0))[:-1]
+        self.in_parts = InParts(parts, before, sum(counts), dtypes, survey.content.fingerprint)
+        self.survey = survey
+        return head
+
+    def _total(self, what: str, measure: Callable[[Part], Any], parts: Sequence[Part]) -> Any:
+        with progress_bar(self.terminal, len(parts), f"{self.suite.name}: {what}", "part") as progress:
+            return self.engine.total(measure, parts, lambda _part: progress(1))
+
+    def _labels(self, table: Table | None, target: tuple[Column, np.ndarray] | None) -> Labels | None:  # noqa: ARG002
+        return None if self.survey is None else self.survey.labels
+
+    def _slices(self, table: Table | None, deferred: tuple[SliceSpec, ...]) -> tuple[Slice, ...]:
+        if table is None or self.survey is None or self.in_parts is None:
+            return ()
+        early = tuple(spec for spec in self.suite.slices if spec not in deferred)
+        slices = slices_of(self.survey.slices, early, self.in_parts.rows)
+        self.problems += [
+            f"{slice_.place}: slice {slice_.name!r}: {slice_.problem}" for slice_ in slices if slice_.problem
+        ]
+        return slices
+
+
+def _needing_all_rows(suite: Suite) -> list[tuple[Place | None, str]]:
+    """Return what the suite declares that no part of a dataset can tell."""
+    why = "needs all rows at once, and this dataset is read in parts"
+    declared: tuple[SliceSpec | MetadataSpec, ...] = (*suite.slices, *suite.metadata)
+    found = [(item.place, f"{item.name}: `quantiles` {why}: use `edges`") for item in declared if item.quantiles]
+    expressions: list[tuple[Place | None, str, Any]]
+    expressions = [(item.place, item.name, part) for item in suite.slices for part in (item.predicate, *item.parts)]
+    expressions += [(item.place, item.name, item.expression) for item in suite.metadata]
+    expressions += [(item.place, item.name, item.predicate) for item in suite.metrics]
+    if suite.dataset is not None:
+        expressions.append((suite.dataset.place, "dataset.where", suite.dataset.where))
+        if suite.dataset.cluster is not None:
+            found.append((suite.dataset.place, f"dataset.cluster {why}"))
+    found += [
+        (place, f"{name}: `quantile` {why}: write the number")
+        for place, name, part in expressions
+        if _calls_quantile(part)
+    ]
+    return found
+
+
+def _calls_quantile(expression: Any) -> bool:
+    if isinstance(expression, Call) and expression.function == "quantile":
+        return True
+    if isinstance(expression, tuple):
+        return any(map(_calls_quantile, expression))
+    return is_dataclass(expression) and any(
+        _calls_quantile(getattr(expression, field.name)) for field in fields(expression)
+    )
