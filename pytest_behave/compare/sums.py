@@ -122,6 +122,10 @@ class Shares:
     def __add__(self, other: Shares) -> Shares:
         return Shares(tuple(map(add, self.slices, other.slices)))
 
+    def of_slices(self, places: np.ndarray) -> Shares:
+        """Return the sums of some of the slices, in the order of their places."""
+        return Shares(tuple(self.slices[place] for place in places.tolist()))
+
 
 @dataclass(frozen=True, slots=True)
 class Means:
@@ -133,24 +137,121 @@ class Means:
     def __add__(self, other: Means) -> Means:
         return Means(tuple(map(add, self.slices, other.slices)), self.all_rows + other.all_rows)
 
+    def of_slices(self, places: np.ndarray) -> Means:
+        """Return the sums of some of the slices, in the order of their places."""
+        return Means(tuple(self.slices[place] for place in places.tolist()), self.all_rows)
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """A metric that is a function of the counts of states, on each slice."""
+    """A metric that is a function of the counts of states, on each slice.
+
+    Where states are pairs of a target class and a predicted one, ``classes`` names these, the ``known`` ones of the
+    target first: what only a model says may differ between parts.
+    """
 
     slices: tuple[JointCounts, ...]
+    classes: tuple[str, ...] = ()
+    known: int = 0
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(tuple(map(_added, self.slices, other.slices)))
+        more = sorted({*self.classes[self.known :], *other.classes[self.known :]})
+        classes = (*self.classes[: self.known], *more)
+        one, rest = self._of(classes), other._of(classes)
+        return Counts(tuple(map(_added, one.slices, rest.slices)), classes, self.known)
+
+    def _of(self, classes: tuple[str, ...]) -> Counts:
+        if classes == self.classes:
+            return self
+        places = np.array([classes.index(name) for name in self.classes])
+        size, width = self.known * len(classes), len(self.classes)
+
+        def moved(states: np.ndarray) -> np.ndarray:
+            return np.asarray(states // width * len(classes) + places[states % width])
+
+        tables = (
+            JointCounts(moved(table.baseline), moved(table.candidate), table.counts, size) for table in self.slices
+        )
+        return Counts(tuple(tables), classes, self.known)
+
+    def of_slices(self, places: np.ndarray) -> Counts:
+        """Return the counts of some of the slices, in the order of their places."""
+        return Counts(tuple(self.slices[place] for place in places.tolist()), self.classes, self.known)
+
+
+@dataclass(frozen=True, slots=True)
+class HitSums:
+    """Rows of one slice by what they are for both models (irrelevant 0 or 2, a miss 1, a hit 3), and losses by unit.
+
+    Losses are those of rows that are relevant for both, which is all that matters where the same rows are.
+    """
+
+    cells: np.ndarray
+    units: UnitSums
+
+    def __add__(self, other: HitSums) -> HitSums:
+        return HitSums(self.cells + other.cells, self.units + other.units)
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """A share of hits among relevant rows, on each slice, before it is known which of the forms above it has."""
+
+    slices: tuple[HitSums, ...]
+
+    def __add__(self, other: Hits) -> Hits:
+        return Hits(tuple(map(add, self.slices, other.slices)))
+
+    def of_slices(self, places: np.ndarray) -> Hits:
+        """Return the sums of some of the slices, in the order of their places."""
+        return Hits(tuple(self.slices[place] for place in places.tolist()))
+
+    @property
+    def occurring(self) -> np.ndarray:
+        """The cells that occur in any slice: 4 times what a row is for the baseline, plus what it is for the candidate."""
+        return np.flatnonzero(sum(found.cells for found in self.slices))
+
+    def as_form(self, pairs: PairedValues | PairedStates) -> Shares | Counts:
+        """Return the sums in a form, of which ``pairs`` has one row per occurring cell."""
+        cells = self.occurring
+        if isinstance(pairs, PairedValues):
+            codes = np.where(np.isnan(pairs.baseline), 4, 2 * pairs.baseline + pairs.candidate).astype(np.int64)
+            return Shares(
+                tuple(
+                    BinarySums(np.bincount(codes, found.cells[cells], minlength=5)[:4].astype(np.int64), found.units)
+                    for found in self.slices
+                )
+            )
+        codes = pairs.baseline * pairs.size + pairs.candidate
+        kept, places = np.unique(codes, return_inverse=True)
+        tables = []
+        for found in self.slices:
+            counts = np.bincount(places, found.cells[cells], minlength=len(kept)).astype(np.int64)
+            some = counts > 0
+            tables.append(JointCounts(kept[some] // pairs.size, kept[some] % pairs.size, counts[some], pairs.size))
+        return Counts(tuple(tables))
 
 
 Sums = Shares | Means | Counts
 
 
+def hits_of(states: tuple[np.ndarray, np.ndarray], slices: Sequence[np.ndarray], worse: int, units: np.ndarray) -> Hits:
+    """Return the sums of a share of hits from what each row is for baseline and candidate."""
+    before, after = states
+    codes = 4 * before + after
+    loss = np.where((before & 1) & (after & 1), worse * ((after >> 1) - (before >> 1)), 0)
+    found = []
+    for rows in slices:
+        differing = rows[loss[rows] != 0]
+        sums = unit_sums(units[differing], loss[differing])
+        found.append(HitSums(np.bincount(codes[rows], minlength=16), sums))
+    return Hits(tuple(found))
+
+
 def sums_of(pairs: PairedValues | PairedStates, slices: Sequence[np.ndarray], worse: int, units: np.ndarray) -> Sums:
     """Return the sums of a metric on each slice (row numbers); ``units`` gives each row's."""
     if isinstance(pairs, PairedStates):
-        return Counts(tuple(joint_counts(pairs, rows) for rows in slices))
+        return Counts(tuple(joint_counts(pairs, rows) for rows in slices), pairs.classes, pairs.known)
     loss = worse * (pairs.candidate - pairs.baseline)
     if pairs.binary:
         return Shares(tuple(_binary_sums(pairs, loss, slices, units)))

@@ -50,7 +50,8 @@ def _by_codes(name: str, codes: np.ndarray, texts: list[str]) -> Groups:
     order = sorted(range(len(texts)), key=texts.__getitem__)
     places = np.full(len(texts) + 1, -1)
     places[order] = np.arange(len(order))
-    return Groups(smallest(places)[codes], tuple(texts[place] for place in order))
+    names = tuple(texts[place] for place in order)
+    return Groups(smallest(places)[codes], names, names)
 
 
 def _check_number(name: str, count: int) -> None:

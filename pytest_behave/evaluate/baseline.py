@@ -24,6 +24,7 @@ from pytest_behave.records import (
     StoredPredictions,
 )
 
+OTHER_DATASET = "the dataset is not the one that the baseline was accepted on"
 ENOUGH = 0.9  # of all rows that either has, both should have so many unchanged
 
 
@@ -58,7 +59,7 @@ def against_model(
     """Return another model as the baseline, run over the same rows; a commit ``ref`` has no part in that."""
     predictions = predictor.predict("rows", table.frame, table.ids.tolist())
     outcome = outcome_of(prepared, table, model, predictions, {})
-    use = _use(prepared, "model", model.name, len(table))
+    use = baseline_use(prepared, "model", model.name, len(table))
     notes = (f"--behave-against={ref} is not used: the suite compares with the model {model.name}",) if ref else ()
     return Against(use, outcome, np.ones(len(table), dtype=bool), notes=notes, columns=_named(table))
 
@@ -73,20 +74,32 @@ def _losses_first(prepared: Prepared, changed: Sequence[Accepted]) -> tuple[Acce
     return tuple(sorted(changed, key=lambda item: -loss(item)))
 
 
-def against_stored(prepared: Prepared, table: Table, ref: str | None) -> Against | None:
-    """Return the stored baseline, None if there is none; raises BaselineError if it cannot be read."""
+def stored_values(
+    prepared: Prepared, ref: str | None
+) -> tuple[StoredBaseline, StoredBaseline | None, tuple[Accepted, ...], WorkingTree | Commit] | None:
+    """Return the stored values, those of the working tree if a commit's are compared with, what differs, and where from.
+
+    None if nothing is stored; raises BaselineError if it cannot be read.
+    """
     place = WorkingTree() if ref is None else Commit(ref)
-    values, outputs = baseline_paths(prepared.suite.path, prepared.suite.name)
+    values, _ = baseline_paths(prepared.suite.path, prepared.suite.name)
     stored = read_baseline(place, values, prepared.suite.name)
     accepted = None if ref is None else read_baseline(WorkingTree(), values, prepared.suite.name)
     changed = () if ref is None else _losses_first(prepared, differences(stored, accepted))
     if stored is None and accepted is not None:  # a first baseline, new in this change
-        stored, place = accepted, WorkingTree()
-    if stored is None:
+        return accepted, accepted, changed, WorkingTree()
+    return None if stored is None else (stored, accepted, changed, place)
+
+
+def against_stored(prepared: Prepared, table: Table, ref: str | None) -> Against | None:
+    """Return the stored baseline, None if there is none; raises BaselineError if it cannot be read."""
+    known = stored_values(prepared, ref)
+    if known is None:
         return None
-    use = replace(
-        _use(prepared, "stored" if ref is None else "commit", stored.model, 0), ref=ref or "", accepted=changed
-    )
+    stored, accepted, changed, place = known
+    values, outputs = baseline_paths(prepared.suite.path, prepared.suite.name)
+    use = baseline_use(prepared, "stored" if ref is None else "commit", stored.model, 0)
+    use = replace(use, ref=ref or "", accepted=changed)
     found = read_predictions(place.read(outputs), outputs.name)
     if not isinstance(found, str) and found.model != stored.model:
         found = f"{outputs.name} and {values.name} are of two accepted runs; accept the baseline again"
@@ -94,14 +107,15 @@ def against_stored(prepared: Prepared, table: Table, ref: str | None) -> Against
     if isinstance(found, str):
         notes = [f"comparing with values alone, which sees far less: {found}"]
         if stored.dataset not in (None, table.fingerprint):
-            notes.append("the dataset is not the one that the baseline was accepted on")
+            notes.append(OTHER_DATASET)
         use = replace(use, common=len(table))
         return Against(use, None, ~nowhere, stored, accepted, found, tuple(notes))
     against = _aligned(prepared, table, found, Against(use, None, nowhere, stored, accepted))
     return replace(against, notes=(*against.notes, *_coverage_notes(against)))
 
 
-def _use(prepared: Prepared, kind: str, name: str, common: int) -> BaselineUse:
+def baseline_use(prepared: Prepared, kind: str, name: str, common: int) -> BaselineUse:
+    """Return what is said of a baseline before anything is compared."""
     alpha = prepared.suite.comparison.alpha
     return BaselineUse(kind, name, alpha, tests=0, seed=SEED, common=common)  # type: ignore[arg-type]
 

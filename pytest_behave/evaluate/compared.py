@@ -59,14 +59,20 @@ class Comparisons:
         self.suite = measured.prepared.suite
         self.slices = {slice_.name: slice_ for slice_ in measured.slices if slice_.problem is None}
         self.chosen = {item.spec.name: item for item in measured.prepared.chosen}
-        clusters = measured.clusters
-        units = flip_units(measured.outcome.size, clusters)
-        self.settings = Settings(units, clusters, self.suite.comparison.mcnemar)
+        self.settings = self._settings()
         self.tolerances = {(item.slice, item.name): item.tolerance for item in items if item.tolerance is not None}
         self.declared = {(item.slice, item.metric) for item in items}
         self.found: dict[Key, Compared] = {}
         self.contradicted: list[Key] = []  # what the stored predictions say otherwise than the stored value
-        for item in measured.prepared.chosen if only is None else (only,):
+        self._compare(only)
+
+    def _settings(self) -> Settings:
+        clusters = self.measured.clusters
+        units = flip_units(self.measured.outcome.size, clusters)
+        return Settings(units, clusters, self.suite.comparison.mcnemar)
+
+    def _compare(self, only: Chosen | None) -> None:
+        for item in self.measured.prepared.chosen if only is None else (only,):
             self._compare_metric(item)
 
     # -- one metric at a time
@@ -177,7 +183,17 @@ class Comparisons:
             self.found[key] = Compared(change, result, worse, rows[:0], rows[:0])
             return
         broken, fixed = (rows[:0], rows[:0]) if losses is None else (losses.broken(rows), losses.fixed(rows))
-        change = Change(
+        counts = (None, None) if losses is None else (len(broken), len(fixed))
+        change = self._change(key, result, *counts)
+        if key in self.declared and losses is not None:
+            ids, most = self.measured.table.ids, losses.most
+            change = replace(
+                change, broken_ids=tuple(ids[broken[:most]].tolist()), fixed_ids=tuple(ids[fixed[:most]].tolist())
+            )
+        self.found[key] = Compared(change, result, worse, broken, fixed)
+
+    def _change(self, key: Key, result: Paired, broken: int | None, fixed: int | None) -> Change:
+        return Change(
             value=result.baseline,
             change=result.change,
             low=_finite(result.low),
@@ -185,15 +201,9 @@ class Comparisons:
             n=result.n,
             test=result.test,
             tolerance=_finite(result.margin) if key in self.tolerances else None,
-            broken=None if losses is None else len(broken),
-            fixed=None if losses is None else len(fixed),
+            broken=broken,
+            fixed=fixed,
         )
-        if key in self.declared and losses is not None:
-            ids, most = self.measured.table.ids, losses.most
-            change = replace(
-                change, broken_ids=tuple(ids[broken[:most]].tolist()), fixed_ids=tuple(ids[fixed[:most]].tolist())
-            )
-        self.found[key] = Compared(change, result, worse, broken, fixed)
 
     def _compare_unpaired(self, key: Key, worse: int, reason: str, estimate: Estimate | BehaveError | None) -> None:
         entry = self._entry(key)

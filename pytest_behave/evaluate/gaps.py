@@ -16,7 +16,6 @@ from pytest_behave.evaluate.prepare import Item
 from pytest_behave.measure.paired import paired
 from pytest_behave.measure.registry import Chosen
 from pytest_behave.records import Better, Estimate, Slice
-from pytest_behave.records.bits import AnyOf
 from pytest_behave.records.pairs import Influences, PairedInfluences, PairedRows, Pairs
 
 Between = tuple[str, str]
@@ -40,7 +39,7 @@ def measured_gap(measured: Measured, estimates: Estimates, slices: dict[str, Sli
     if item.bounds.gap_to is not None and reference is None:
         raise BehaveError(f"there is no slice {item.bounds.gap_to!r} to measure the gap to")
     everything = members if reference is None else (*members, reference)
-    size = AnyOf([slice_.bits for slice_ in everything]).count if everything else 0
+    size = measured.size_together(everything)
     decided = tuple(member for member in members if member.size >= member.min_size)
     named = _named(decided, estimates, item.metric)
     goal = None if reference is None else next(iter(_named((reference,), estimates, item.metric)), None)
@@ -69,9 +68,11 @@ def _with_interval(
     """Return the gap with an interval that knows of common rows, or of clusters; that of disjoint slices else."""
     one, other = slices[between[0]], slices[between[1]]
     clusters = measured.clusters
-    if clusters is None and not (one.bits & other.bits).count:
+    if clusters is None and not measured.overlap(one, other):
         return estimate
     nothing = replace(estimate, low=None, high=None, interval="")
+    if measured.prepared.parts is not None:
+        return nothing
     try:
         pairs = paired(chosen, measured.outcome, measured.outcome)
     except BehaveError:

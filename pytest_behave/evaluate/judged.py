@@ -126,7 +126,7 @@ class Judged:
     ) -> Comparisons | None:
         if against is None:
             return None
-        comparisons = Comparisons(self.measured, against, self.estimates, self.items, terminal, swaps)
+        comparisons = self._compared(against, terminal, swaps)
         for item in self.items:
             gap = self.gaps.get((item.slice, item.name))
             if isinstance(gap, Gap):
@@ -134,6 +134,9 @@ class Judged:
                 comparisons.compare_gap((item.slice, item.name), pairs, gap.estimate)
         comparisons.adjust([(item.slice, item.name) for item in self.items if item.tolerance is not None])
         return comparisons
+
+    def _compared(self, against: Against, terminal: TextIO | None, swaps: Swaps | None) -> Comparisons:
+        return Comparisons(self.measured, against, self.estimates, self.items, terminal, swaps)
 
     # -- one item
 

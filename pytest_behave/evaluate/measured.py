@@ -26,6 +26,7 @@ from pytest_behave.predict.normalize import Batch, check_complete, encodable, jo
 from pytest_behave.predict.progress import progress_bar
 from pytest_behave.predict.sources import Source, open_source
 from pytest_behave.records import DatasetSpec, Estimate, Instance, ModelSpec, Name, Outcome, Predictions, Slice
+from pytest_behave.records.bits import AnyOf
 
 if TYPE_CHECKING:
     from pytest_behave.predict.cache import Cache
@@ -59,6 +60,7 @@ class Predictor:
         self._spec = model
         self._prepared = prepared
         self._suite = prepared.suite.name
+        self._tools = Tools(prepared)
         self._share = share
         self._kept = None if cache is None else cache.of_model(self._identity(), model, self._suite)
         if self._kept is not None and self._kept.fingerprint is None:
@@ -67,7 +69,7 @@ class Predictor:
 
     @cached_property
     def _source(self) -> Source:
-        return open_source(self._spec, Tools(self._prepared), self._prepared.extensions.model)
+        return open_source(self._spec, self._tools, self._prepared.extensions.model)
 
     def _identity(self) -> Identity:
         from pytest_behave.predict.identity import identity_of
@@ -83,6 +85,11 @@ class Predictor:
         suite = self._prepared.suite
         folders = [suite.path.parent, *([Path(suite.dataset.source).parent] if suite.dataset else []), Path.cwd()]
         return self._kept.batches(lambda: self._source, frame, ids, list(dict.fromkeys(folders)))
+
+    def over(self, prepared: Prepared) -> Predictor:
+        """Return the model looking at another part of its dataset, without opening it again."""
+        self._tools.prepared = prepared
+        return self
 
     def predict(self, what: str, frame: pd.DataFrame, ids: list[str]) -> Predictions:
         """Return the outputs for the rows of a frame; ``what`` tells rows from golden cases among sharing processes."""
@@ -131,14 +138,10 @@ class Measured:
     def notes(self) -> list[str]:
         """Return what a reader should know of the outputs: classes that the target never has."""
         outcome = self.outcome
-        new = outcome.classes[outcome.target_classes :]
-        if not new or outcome.predicted is None:
+        if outcome.predicted is None:
             return []
         count = int((outcome.predicted >= outcome.target_classes).sum())
-        shown = ", ".join(repr(name) for name in new[:3]) + (", ..." if len(new) > 3 else "")  # noqa: PLR2004 - a hint
-        return [
-            f"{count:,} of {outcome.size:,} outputs are {shown}, which the target never is: counted as wrong answers"
-        ]
+        return new_class_notes(outcome.classes[outcome.target_classes :], count, outcome.size)
 
     def estimates(self, wanted: set[tuple[str, str]]) -> Estimates:
         """Measure every metric on every slice; callables only where ``wanted`` asks, as each costs many calls."""
@@ -174,6 +177,14 @@ class Measured:
             for index, slice_ in enumerate(slices)
         }
 
+    def size_together(self, slices: Sequence[Slice]) -> int:
+        """Return how many rows are in any of some slices."""
+        return AnyOf([slice_.bits for slice_ in slices]).count if slices else 0
+
+    def overlap(self, one: Slice, other: Slice) -> bool:
+        """Tell whether two slices have rows in common."""
+        return (one.bits & other.bits).count > 0
+
     def worst_instances(self, chosen: Chosen, slice_: Slice) -> tuple[Instance, ...]:
         """Return the instances of a slice that count most against a metric."""
         try:
@@ -204,6 +215,14 @@ class Measured:
             baseline_output=None if baseline is None else _output_text(baseline, row),
             baseline_score=None if baseline is None else _score(baseline, row),
         )
+
+
+def new_class_notes(names: Sequence[str], count: int, size: int) -> list[str]:
+    """Return a note on ``count`` of ``size`` outputs that are classes which the target never has, if there are any."""
+    if not names:
+        return []
+    shown = ", ".join(repr(name) for name in names[:3]) + (", ..." if len(names) > 3 else "")  # noqa: PLR2004 - a hint
+    return [f"{count:,} of {size:,} outputs are {shown}, which the target never is: counted as wrong answers"]
 
 
 def _output_text(outcome: Outcome, row: int) -> str | None:

@@ -44,9 +44,9 @@ class _PreparationInParts(Preparation):
         if spec is None:
             return None
         self.problems += [f"{place}: {said}" for place, said in _needing_all_rows(self.suite)]
-        self._raise_if_problems()
+        self.raise_if_problems()
         table: Table | None = self._try(spec.place, lambda: self._surveyed(spec))
-        self._raise_if_problems()
+        self.raise_if_problems()
         return table
 
     def _surveyed(self, spec: DatasetSpec) -> Table:
@@ -64,7 +64,7 @@ class _PreparationInParts(Preparation):
             raise DataError(f"dataset.id: {'/'.join(spec.id)} is not unique, rows in different parts share an id")
         counts = [survey.rows[part.number] for part in parts]
         before = tuple(itertools.accumulate(counts, initial=0))[:-1]
-        self.in_parts = InParts(parts, before, sum(counts), dtypes, survey.content.fingerprint)
+        self.in_parts = InParts(parts, before, sum(counts), dtypes, survey.content.fingerprint, self.engine)
         self.survey = survey
         return head
 

@@ -16,6 +16,7 @@ from pytest_behave.data.readers import read_dataset
 from pytest_behave.data.slices import OVERALL, deferred_slices, make_slices
 from pytest_behave.data.table import Table
 from pytest_behave.decorators import Mark, marks_in
+from pytest_behave.engines import Engine
 from pytest_behave.errors import BehaveError, SuiteError, did_you_mean
 from pytest_behave.evaluate.extensions import Extensions
 from pytest_behave.evaluate.references import References
@@ -59,13 +60,17 @@ class Item:
 
 @dataclass(frozen=True)
 class InParts:
-    """A dataset that is not in memory: its parts, kept rows before each, types of columns of text files, content."""
+    """A dataset that is not in memory: its parts, kept rows before each, types of columns of text files, content.
+
+    ``engine`` is where its parts are measured.
+    """
 
     parts: tuple[Part, ...]
     rows_before: tuple[int, ...]
     rows: int
     dtypes: Dtypes
     fingerprint: str
+    engine: Engine
 
 
 @dataclass(frozen=True)
@@ -116,20 +121,20 @@ class Preparation:
     def prepared(self) -> Prepared:
         """Return the prepared suite; raises SuiteError with all problems."""
         with_module = self._try(Place(self.suite.path), lambda: self.references.with_module(self.suite.python))
-        self._raise_if_problems()
+        self.raise_if_problems()
         self.references = with_module
         table = self._table()
         target = self._target(table) if table is not None else None
         labels = self._labels(table, target)
         task = self._task(table, labels)
-        chosen = self._metrics(task)
+        chosen = self.metrics(task)
         self._check_names(table)
         deferred = self._deferred(table)
         slices = self._slices(table, deferred)
         items = self._items(slices, deferred)
         models = tuple(self._model(spec) for spec in self.suite.models)
         baseline = None if self.suite.baseline is None else self._model(self.suite.baseline)
-        self._raise_if_problems()
+        self.raise_if_problems()
         return Prepared(
             suite=self.suite,
             table=table,
@@ -146,7 +151,8 @@ class Preparation:
             baseline=baseline,
         )
 
-    def _raise_if_problems(self) -> None:
+    def raise_if_problems(self) -> None:
+        """Raise SuiteError with all problems found so far."""
         if self.problems:
             raise SuiteError(self.problems)
 
@@ -174,7 +180,7 @@ class Preparation:
                 self.suite.path.parent,
             ),
         )
-        self._raise_if_problems()
+        self.raise_if_problems()
         return table
 
     def _target(self, table: Table) -> tuple[Column, np.ndarray] | None:
@@ -182,7 +188,7 @@ class Preparation:
         if name is None:
             return None
         column = self._try(table.spec.place, lambda: table.lookup(Name(name, quoted=True)))
-        self._raise_if_problems()
+        self.raise_if_problems()
         return column, canonical_text(column)
 
     def _labels(self, table: Table | None, target: tuple[Column, np.ndarray] | None) -> Labels | None:
@@ -196,7 +202,8 @@ class Preparation:
             self._try(table.spec.place, lambda: check_target(str(table.spec.target), labels, task))
         return task
 
-    def _metrics(self, task: Task | None) -> tuple[Chosen, ...]:
+    def metrics(self, task: Task | None) -> tuple[Chosen, ...]:
+        """Return the declared metrics with their implementations."""
         marked = marks_in(self.references.modules, "metric")
 
         def choose(spec: MetricSpec) -> Chosen:

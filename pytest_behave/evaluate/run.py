@@ -14,6 +14,7 @@ from pytest_behave.evaluate.golden import result_of, run_cases, tag_behaviors, t
 from pytest_behave.evaluate.judged import Judged, behavior_of
 from pytest_behave.evaluate.measured import Measured, Predictor, Share, alone
 from pytest_behave.evaluate.prepare import Prepared
+from pytest_behave.evaluate.streamed import JudgedInParts, MeasuredInParts, against_in_parts, totals_of
 from pytest_behave.records import Behavior, Key, ModelSpec, SuiteRun, Verdict
 
 if TYPE_CHECKING:
@@ -49,11 +50,7 @@ def run_suite(  # noqa: PLR0913 - what a run may be told
     except BehaveError as error:
         return _failed(prepared, chosen, "", str(error))
     try:
-        fork = None if prepared.table is None else prepared.table.fork()
-        against = find_baseline(prepared, fork, ref, share, terminal, cache)
-        more = {} if against is None else against.columns
-        measured = Measured(prepared, chosen, predictor, more) if prepared.table is not None else None
-        judged = Judged(measured, today, against, terminal) if measured is not None else None
+        judged, against = _judged(prepared, chosen, predictor, today, ref, share, terminal, cache)
         behaviors = judged.behaviors() if judged is not None else []
     except BehaveError as error:
         return _failed(prepared, chosen, predictor.fingerprint, str(error))
@@ -64,14 +61,14 @@ def run_suite(  # noqa: PLR0913 - what a run may be told
         behaviors=tuple(behaviors),
         cases=tuple(with_counted(prepared, cases)),
     )
-    if judged is None or measured is None:
+    if judged is None:
         return run
-    if keep is not None:
-        keep(predictions_to_store(measured, predictor.fingerprint))
+    if keep is not None and prepared.parts is None:
+        keep(predictions_to_store(judged.measured, predictor.fingerprint))
     return replace(
         run,
         notes=(
-            *measured.notes(),
+            *judged.measured.notes(),
             *_self_notes(prepared, chosen),
             *(against.notes if against else ()),
             *_contradiction_notes(judged),
@@ -81,6 +78,28 @@ def run_suite(  # noqa: PLR0913 - what a run may be told
         observed=tuple(judged.observed({(item.slice, item.metric) for item in behaviors})),
         flips=judged.flips(),
     )
+
+
+def _judged(  # noqa: PLR0913, PLR0917 - what a run may be told
+    prepared: Prepared,
+    model: ModelSpec,
+    predictor: Predictor,
+    today: str,
+    ref: str | None,
+    share: Share,
+    terminal: TextIO | None,
+    cache: Cache | None,
+) -> tuple[Judged | None, Against | None]:
+    """Return what was measured, with the means to judge it, and what it is compared with."""
+    if prepared.table is None:
+        return None, None
+    if prepared.parts is not None:
+        against = against_in_parts(prepared, prepared.parts, ref)
+        in_parts = MeasuredInParts(prepared, model, totals_of(prepared, prepared.parts, model, terminal, cache))
+        return JudgedInParts(in_parts, today, against, terminal), against
+    against = find_baseline(prepared, prepared.table.fork(), ref, share, terminal, cache)
+    measured = Measured(prepared, model, predictor, {} if against is None else against.columns)
+    return Judged(measured, today, against, terminal), against
 
 
 def find_baseline(  # noqa: PLR0913, PLR0917 - as run_suite
@@ -164,17 +183,23 @@ def _failed(prepared: Prepared, model: ModelSpec, fingerprint: str, reason: str)
     return replace(empty_run(prepared, model, fingerprint), behaviors=tuple(behaviors), cases=tuple(cases))
 
 
+def _dataset_fingerprint(prepared: Prepared) -> str | None:
+    if prepared.parts is not None:
+        return prepared.parts.fingerprint
+    return None if prepared.table is None else prepared.table.fingerprint
+
+
 def empty_run(prepared: Prepared, model: ModelSpec, fingerprint: str) -> SuiteRun:
     """Return what is known of a run before anything is measured."""
     table, suite = prepared.table, prepared.suite
     return SuiteRun(
         suite=suite.name,
         path=str(suite.path),
-        rows=0 if table is None else len(table),
+        rows=0 if table is None else len(table) if prepared.parts is None else prepared.parts.rows,
         task=prepared.task,
         model=model.name,
         model_fingerprint=fingerprint,
-        dataset_fingerprint=None if table is None else table.fingerprint,
+        dataset_fingerprint=_dataset_fingerprint(prepared),
         description=suite.description,
         owner=suite.owner,
     )

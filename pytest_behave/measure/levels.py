@@ -53,6 +53,10 @@ class Levels:
         result[:, np.searchsorted(values, self.values)] = self.counts
         return result
 
+    def of_slices(self, places: np.ndarray) -> Levels:
+        """Return the counts of some of the slices."""
+        return Levels(self.values, self.counts[places], self.exact)
+
     def binned(self) -> Levels:
         """Return the counts in bins."""
         if not self.exact:

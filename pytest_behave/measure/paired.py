@@ -54,6 +54,22 @@ def paired(item: Chosen, baseline: Outcome, candidate: Outcome) -> Pairs | None:
 
 def _of_proportion(statistic: Proportion, baseline: Outcome, candidate: Outcome) -> Pairs:
     (hit_before, in_before), (hit_after, in_after) = statistic.planes(baseline), statistic.planes(candidate)
+    return of_planes(hit_before, in_before, hit_after, in_after)
+
+
+def hit_states(item: Chosen, baseline: Outcome, candidate: Outcome) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return whether each row is relevant (1) and a hit (2) for either model, None for what is no share of hits."""
+    statistic: Any = item.metric.statistic(item.spec)
+    if not isinstance(statistic, Proportion):
+        return None
+    (hit_before, in_before), (hit_after, in_after) = statistic.planes(baseline), statistic.planes(candidate)
+    return 2 * hit_before + in_before, 2 * hit_after + in_after
+
+
+def of_planes(
+    hit_before: np.ndarray, in_before: np.ndarray, hit_after: np.ndarray, in_after: np.ndarray
+) -> PairedValues | PairedStates:
+    """Return a share of hits among relevant rows, in the form that fits: the same rows may be relevant, or not."""
     if np.array_equal(in_before, in_after):
         return PairedValues(
             np.where(in_before, hit_before, np.nan).astype(np.float64),
@@ -118,6 +134,8 @@ def _of_cells(statistic: CellFunction, baseline: Outcome, candidate: Outcome) ->
         size=shape[0] * shape[1],
         value=value,
         groups=np.repeat(np.arange(shape[0]), shape[1]),
+        classes=tuple(names),
+        known=shape[0],
     )
 
 

@@ -210,24 +210,29 @@ def _finite(estimate: Estimate) -> Estimate:
 
 def worst_rows(item: Chosen, outcome: Outcome, mask: np.ndarray, most: int) -> np.ndarray:
     """Return the rows of a slice that count most against a metric, worst first."""
+    return rows_by_badness(item, outcome, mask)[0][:most]
+
+
+def rows_by_badness(item: Chosen, outcome: Outcome, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows that count against a metric, worst first, and how bad each is."""
     statistic: Statistic = item.metric.statistic(item.spec)
-    if isinstance(statistic, Proportion):
-        hits, relevant = statistic.planes(outcome)
-        rows = np.flatnonzero(mask & relevant & (~hits if item.better == "higher" else hits))
-    elif isinstance(statistic, Mean):
+    if isinstance(statistic, Mean):
         values = np.where(mask, statistic.values(outcome), np.nan)
         rows = np.flatnonzero(~np.isnan(values))
         badness = np.abs(values[rows]) if item.metric.name == "bias" else values[rows]
-        return rows[np.argsort(badness if item.better == "higher" else -badness, kind="stable")][:most]
+        return _worst_first(rows, -badness if item.better == "higher" else badness)
+    if isinstance(statistic, Proportion):
+        hits, relevant = statistic.planes(outcome)
+        rows = np.flatnonzero(mask & relevant & (~hits if item.better == "higher" else hits))
     elif outcome.task in ("binary", "multiclass"):
         rows = np.flatnonzero(mask & (np.asarray(outcome.target) != np.asarray(outcome.predicted)))
     else:
-        return np.flatnonzero(mask)[:0]
-    return _most_confident(outcome, rows)[:most]
+        rows = np.flatnonzero(mask)[:0]
+    # wrong rows by how sure the model was
+    sure = np.zeros(len(rows)) if outcome.score is None else np.abs(outcome.score[rows] - outcome.threshold)
+    return _worst_first(rows, sure)
 
 
-def _most_confident(outcome: Outcome, rows: np.ndarray) -> np.ndarray:
-    """Order wrong rows by how sure the model was."""
-    if outcome.score is None:
-        return rows
-    return rows[np.argsort(-np.abs(outcome.score[rows] - outcome.threshold), kind="stable")]
+def _worst_first(rows: np.ndarray, badness: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    order = np.argsort(-badness, kind="stable")
+    return rows[order], badness[order]

@@ -23,6 +23,9 @@ class State(Protocol):
     def __add__(self, other: Any) -> Any:
         """Return the state of the rows of both."""
 
+    def of_slices(self, places: np.ndarray) -> Any:
+        """Return the state of some of the slices, in the order of their places."""
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -32,6 +35,10 @@ class Counts:
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(self.counts + other.counts)
+
+    def of_slices(self, places: np.ndarray) -> Counts:
+        """Return the counts of some of the slices."""
+        return Counts(self.counts[places])
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,10 @@ class Cells:
         more = sorted({*self.classes[known:], *other.classes[known:]})
         classes = (*self.classes[:known], *more)
         return Cells(self._of(classes) + other._of(classes), classes)
+
+    def of_slices(self, places: np.ndarray) -> Cells:
+        """Return the counts of some of the slices."""
+        return Cells(self.counts[places], self.classes)
 
     def _of(self, classes: tuple[str, ...]) -> np.ndarray:
         if classes == self.classes:
@@ -93,6 +104,18 @@ class Moments:
             np.fmin(self.least, other.least),
             np.fmax(self.largest, other.largest),
             tuple(map(_few_of_both, self.few, other.few)),
+        )
+
+    def of_slices(self, places: np.ndarray) -> Moments:
+        """Return the moments of some of the slices."""
+        return Moments(
+            self.present[places],
+            self.infinite[places],
+            self.mean[places],
+            self.squares[places],
+            self.least[places],
+            self.largest[places],
+            tuple(self.few[place] for place in places.tolist()),
         )
 
 

@@ -30,6 +30,7 @@ class PairedStates:
     """One of ``size`` states per row and model; the metric is ``value`` of their counts, shaped (..., size).
 
     ``groups`` numbers the group of each state: a row's two states are always of one group, such as those of its target.
+    ``classes`` are the names of predicted classes where a state is a pair of target (``known`` ones) and prediction.
     """
 
     baseline: np.ndarray
@@ -37,6 +38,8 @@ class PairedStates:
     size: int
     value: Callable[[np.ndarray], np.ndarray]
     groups: np.ndarray
+    classes: tuple[str, ...] = ()
+    known: int = 0
 
 
 @dataclass(frozen=True, slots=True)
