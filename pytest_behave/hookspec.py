@@ -10,6 +10,7 @@ import pytest
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pytest_behave.engines import Engine
     from pytest_behave.measure.metric import Metric
     from pytest_behave.records import DatasetSpec, ModelSpec, Run
 
@@ -30,6 +31,11 @@ def pytest_behave_model_source(spec: ModelSpec) -> Callable[[pd.DataFrame], Any]
 
     ``spec.location`` is the name, ``spec.options`` the options; the model maps a DataFrame to outputs.
     """
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_behave_engine(name: str) -> Engine | None:
+    """Return the engine for ``--behave-engine=NAME``, or None if the name is not yours (``pytest_behave.engines``)."""
 
 
 @pytest.hookspec

@@ -75,6 +75,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         dest="behave_cache",
         help="where models' outputs are kept from run to run; off: call models for every row; default: .behave_cache",
     )
+    group.addoption(
+        "--behave-engine",
+        metavar="NAME",
+        default="local",
+        dest="behave_engine",
+        help="where datasets are measured that are read in parts: local (default), dask, dask:tcp://scheduler:8786",
+    )
+    group.addoption(
+        "--behave-memory",
+        metavar="SIZE",
+        dest="behave_memory",
+        help="what a dataset may take, such as 2GB, before it is read in parts (default: half of what is free)",
+    )
     parser.addini("behave", "run *.behave.yaml suites", type="bool", default=False)
     parser.addini("behave_strict", "fail undecided behaviors", type="bool", default=False)
     parser.addini("behave_cache", "where models' outputs are kept, or off", default=".behave_cache")
@@ -104,6 +117,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "--behave-against": config.getoption("behave_against"),
         "--behave-reason": config.getoption("behave_reason"),
         "--behave-cache": config.getoption("behave_cache"),
+        "--behave-engine": config.getoption("behave_engine") != "local",
+        "--behave-memory": config.getoption("behave_memory"),
     }
     idle = [name for name, value in given.items() if value]
     if idle:

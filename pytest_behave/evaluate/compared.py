@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, TextIO
 
 import numpy as np
+import pandas as pd
 
-from pytest_behave.compare.multiplicity import adjusted, flip_units
+from pytest_behave.compare.multiplicity import MOST_UNITS, adjusted, flip_units
 from pytest_behave.compare.paired import Margin, Paired, Settings, compare_pairs
 from pytest_behave.compare.power import can_decide
 from pytest_behave.compare.regression import LEAST_COVERAGE
@@ -67,8 +68,8 @@ class Comparisons:
         self._compare(only)
 
     def _settings(self) -> Settings:
-        clusters = self.measured.clusters
-        units = flip_units(self.measured.outcome.size, clusters)
+        clusters, ids = self.measured.clusters, self.measured.table.ids
+        units = flip_units(len(ids), clusters) if len(ids) <= MOST_UNITS or clusters is not None else units_of(ids)
         return Settings(units, clusters, self.suite.comparison.mcnemar)
 
     def _compare(self, only: Chosen | None) -> None:
@@ -304,6 +305,12 @@ class Comparisons:
     def instance(self, row: int) -> Instance:
         """Return an instance with both outputs."""
         return self.measured.instance(row, self.against.outcome)
+
+
+def units_of(ids: np.ndarray) -> np.ndarray:
+    """Return the unit of each of very many rows, one of 4,096 by its id: the same whatever the other rows are."""
+    hashes = pd.util.hash_array(ids.astype(object), categorize=False)
+    return (hashes % np.uint64(MOST_UNITS)).astype(np.int64)
 
 
 def _same(stored: float, value: float, more: float = 0.0) -> bool:

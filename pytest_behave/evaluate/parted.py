@@ -9,11 +9,12 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from pytest_behave.data.memory import bytes_of, estimated_bytes, free_bytes
 from pytest_behave.data.parts import Dtypes, Part, parts_of
-from pytest_behave.data.readers import format_of
+from pytest_behave.data.readers import files_of, format_of, is_reference
 from pytest_behave.data.slices import deferred_slices
 from pytest_behave.data.table import Table
-from pytest_behave.engines import Engine
+from pytest_behave.engines import Engine, open_engine
 from pytest_behave.errors import DataError
 from pytest_behave.evaluate.extensions import Extensions
 from pytest_behave.evaluate.prepare import InParts, Preparation, Prepared
@@ -21,6 +22,54 @@ from pytest_behave.evaluate.survey import LookAtRows, LookAtTypes, Reading, Surv
 from pytest_behave.measure.outcome import Labels
 from pytest_behave.predict.progress import progress_bar
 from pytest_behave.records import Call, Column, DatasetSpec, MetadataSpec, Place, Slice, SliceSpec, Suite
+
+
+class Resources:
+    """Where suites run: an engine, by name, and how much a dataset may take ("2GB") before it is read in parts.
+
+    Without ``memory`` that is half of what is free. The engine is started when it is first needed. Raises EngineError or
+    DataError for a name or a size that is none.
+    """
+
+    def __init__(
+        self,
+        engine: str = "local",
+        memory: str | None = None,
+        plugin: Callable[[str], Engine | None] | None = None,
+        terminal: TextIO | None = None,
+    ) -> None:
+        self.terminal = terminal
+        self._is_local = engine == "local"
+        self._memory = None if memory is None else bytes_of(memory)
+        self._engine = open_engine(engine, plugin)
+        self._is_started = False
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, started; raises EngineError."""
+        if not self._is_started:
+            self._is_started = True
+            self._engine.start()
+        return self._engine
+
+    def close(self) -> None:
+        """Stop the engine, if it was started."""
+        if self._is_started:
+            self._is_started = False
+            self._engine.stop()
+
+    def want_parts(self, suite: Suite, extensions: Extensions) -> bool:
+        """Tell whether a suite's dataset is to be read in parts: files that do not fit, or another engine than ours."""
+        spec = suite.dataset
+        if spec is None or is_reference(spec.source):
+            return False
+        if extensions.read is not None and extensions.read(spec.source, spec) is not None:
+            return False
+        if not self._is_local:
+            return True
+        free = free_bytes() if self._memory is None else None
+        most = self._memory if free is None else free // 2
+        return most is not None and sum(map(estimated_bytes, files_of(spec.source))) > most
 
 
 def prepare_in_parts(suite: Suite, extensions: Extensions, engine: Engine, terminal: TextIO | None = None) -> Prepared:

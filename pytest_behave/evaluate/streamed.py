@@ -63,7 +63,9 @@ class MeasuredInParts(Measured):
         self.model = model
         self.totals = totals
         self.clusters = None
-        self.slices = list(slices_of(totals.slices, prepared.suite.slices, totals.rows))
+        late = set(prepared.deferred)
+        in_order = sorted(prepared.suite.slices, key=lambda spec: spec in late)
+        self.slices = list(slices_of(totals.slices, in_order, totals.rows))
 
     def notes(self) -> list[str]:
         """Return what a reader should know of the outputs."""

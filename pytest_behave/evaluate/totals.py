@@ -13,9 +13,7 @@ from operator import add
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from pytest_behave.compare.multiplicity import MOST_UNITS
 from pytest_behave.compare.sums import hits_of, sums_of
 from pytest_behave.data.columns import canonical_text
 from pytest_behave.data.parts import Part
@@ -23,6 +21,7 @@ from pytest_behave.data.slices import make_slices
 from pytest_behave.data.table import Table
 from pytest_behave.errors import BehaveError
 from pytest_behave.evaluate.baseline import Against, against_model
+from pytest_behave.evaluate.compared import units_of
 from pytest_behave.evaluate.extensions import Extensions
 from pytest_behave.evaluate.flips import RowLosses, row_losses
 from pytest_behave.evaluate.measured import MOST_INSTANCES, Measured, Predictor
@@ -277,8 +276,7 @@ class _Measuring:
         outcome, against = self.measured.outcome, self.against
         if against is None or against.outcome is None:
             return {}
-        hashes = pd.util.hash_array(self.measured.table.ids.astype(object), categorize=False)
-        units = (hashes % np.uint64(MOST_UNITS)).astype(np.int64)
+        units = units_of(self.measured.table.ids)
         rows = [np.flatnonzero(bits.bools() & against.common) for bits in self.bits]
         result: dict[str, InSlices | BehaveError] = {}
         for chosen in self.measured.prepared.chosen:

@@ -39,7 +39,7 @@ class SuiteFile(pytest.File):
         """Read suite and data; yield one collector per slice, family and tag, and one for the cases."""
         runner = self.config.stash[RUNNER]
         try:
-            self.prepared = prepare_file(self.path, runner.extensions(self.path))
+            self.prepared = prepare_file(self.path, runner.extensions(self.path), runner.resources)
             pick_model(self.prepared, self.config.getoption("behave_model"))
         except SuiteError as error:
             raise self.CollectError(runner.shown(str(error))) from None

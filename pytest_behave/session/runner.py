@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_behave.errors import BehaveError, EngineError
 from pytest_behave.plugin import SUFFIXES
 from pytest_behave.records import Run
 
 if TYPE_CHECKING:
-    from pytest_behave.evaluate import Extensions, Prepared
+    from pytest_behave.evaluate import Extensions, Prepared, Resources
     from pytest_behave.evaluate.frames import SuiteView
     from pytest_behave.predict.cache import Cache
     from pytest_behave.predict.waiting import Audience
@@ -47,6 +48,29 @@ class Runner:
         self._terminal = None if hasattr(config, "workerinput") else self._screen
         self.said: dict[str, None] = {}  # lines for the summary, in order
         self._groups: dict[Path, dict[str, list[tuple[int, Behavior]]]] = {}
+
+    @cached_property
+    def resources(self) -> Resources:
+        """Where suites run."""
+        from pytest_behave.evaluate import Resources
+
+        name, memory = (self.config.getoption(f"behave_{option}") for option in ("engine", "memory"))
+        try:
+            hook = self.config.hook.pytest_behave_engine
+            found = Resources(name, memory, lambda name: hook(name=name), self._terminal)
+        except EngineError as error:
+            raise pytest.UsageError(f"--behave-engine: {error}") from None
+        except BehaveError as error:
+            raise pytest.UsageError(f"--behave-memory: {error}") from None
+        self.config.add_cleanup(found.close)
+        return found
+
+    @pytest.hookimpl
+    def pytest_sessionstart(self) -> None:
+        """Refuse an engine or a size that is none before anything is read."""
+        option = self.config.getoption
+        if option("behave_engine") != "local" or option("behave_memory"):
+            self.resources  # noqa: B018 - its making checks them
 
     # -- extensions
 

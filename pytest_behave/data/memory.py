@@ -1,0 +1,76 @@
+"""How much memory a dataset would take, and how much there is."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from pytest_behave.data.readers import format_of, reading
+from pytest_behave.errors import DataError
+
+AS_A_FRAME = 2  # times the bytes of text, or of parquet's columns
+PACKED = 6  # times the bytes of a compressed file: what compressors make of text
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def bytes_of(size: str) -> int:
+    """Return the bytes of a size such as ``500MB`` or ``2 GB``; raises DataError for anything else."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?\s*", size.lower())
+    if found is None:
+        raise DataError(f"{size!r} is not a size: write 500MB or 2GB, for example")
+    return int(float(found[1]) * UNITS[found[2]])
+
+
+def estimated_bytes(path: Path) -> int:
+    """Return about how many bytes the rows of a file take in memory."""
+    size = path.stat().st_size
+    if format_of(path) != "parquet":
+        is_packed = path.suffix.lower() in (".gz", ".bz2", ".xz", ".zst")
+        return size * AS_A_FRAME * (PACKED if is_packed else 1)
+    import pyarrow.parquet as pq
+
+    with reading(path):
+        metadata = pq.read_metadata(path)
+    return AS_A_FRAME * sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+
+
+def free_bytes() -> int | None:
+    """Return how many bytes this process may still take, None if the system does not tell."""
+    found = [value for value in (_of_machine(), _of_cgroup(), _of_process()) if value is not None]
+    return max(min(found), 0) if found else None
+
+
+def _of_machine() -> int | None:
+    try:
+        text = Path("/proc/meminfo").read_text(encoding="ascii")
+    except OSError:
+        return None
+    found = re.search(r"MemAvailable:\s+(\d+) kB", text)
+    return int(found[1]) * 1024 if found else None
+
+
+def _of_cgroup() -> int | None:
+    try:
+        limit, used = ((CGROUP / f"memory.{name}").read_text(encoding="ascii").strip() for name in ("max", "current"))
+    except OSError:
+        return None
+    return None if limit == "max" else int(limit) - int(used)
+
+
+def _of_process() -> int | None:
+    """Return what is left of the limits on address space and data."""
+    try:
+        import resource
+
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()
+    except (ImportError, OSError):
+        return None
+    used = {resource.RLIMIT_AS: int(pages[0]), resource.RLIMIT_DATA: int(pages[5])}
+    left = [
+        resource.getrlimit(limit)[0] - count * os.sysconf("SC_PAGE_SIZE")
+        for limit, count in used.items()
+        if resource.getrlimit(limit)[0] != resource.RLIM_INFINITY
+    ]
+    return min(left) if left else None

@@ -1,0 +1,349 @@
+"""Datasets that do not fit into memory are read in parts, here or on workers, and give what they give in memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pytest_behave.data import parts
+
+ROWS = 6_000
+PARTLY = "--behave-memory=1KB"
+ANSWERS = """
+    import pandas as pd
+
+    def new(frame):
+        return frame["p"].to_numpy()
+
+    def old(frame):
+        return frame["q"].to_numpy()
+
+    def kinds(frame):
+        return pd.DataFrame({"prediction": frame["kind"], "length": frame["region"].str.len()})
+
+    def spoilt(frame):
+        return frame["kind"].mask(frame["age"] % 7 == 0, "other").mask(frame["age"] % 11 == 0, "none of these")
+
+    def error(frame):
+        return (frame["age"] - 40).abs() / 10
+"""
+BINARY = """
+    dataset: {path: "d*.FORMAT", id: id, target: y, where: age < 79}
+    models: {old: m:old, new: m:new}
+    baseline: old
+    metadata:
+      age band: {column: age, edges: [40]}
+      initial: lower(region)
+    slices:
+      young: age < 25
+      named: {ids: [r17, r4000]}
+      region: {by: region, where: age > 20}
+      age: {by: age, edges: [30, 50, 90]}
+      cross: {by: [initial, age band]}
+      wrong: output != target
+      given: {by: output}
+      both: [young, region=east]
+    metrics:
+      - accuracy
+      - precision
+      - fpr
+      - f1
+      - mcc
+      - brier
+      - log_loss
+      - count
+      - share
+      - {name: age, mean: age}
+      - {name: error, python: "m:error", better: lower}
+    expect:
+      overall: {accuracy: {min: 0.9, max_regression: 0}, f1: {max_regression: 0}, precision: {max_regression: 0.01}}
+      region: {fpr: {max: 0.05, max_gap: 0.01}, accuracy: {max_regression: 0}, log_loss: {max_regression: 0}}
+      given: {accuracy: {min: 0.5}}
+      "*": {brier: {max: 0.2}}
+"""
+CLASSES = """
+    dataset: {path: "d*.FORMAT", id: id, target: kind}
+    models: {good: m:kinds, spoilt: m:spoilt}
+    baseline: good
+    slices: {region: {by: region}}
+    metrics: [accuracy, macro_f1, balanced_accuracy, recall of b]
+    expect:
+      overall: {accuracy: {max_regression: 0}, macro_f1: {max_regression: 0.01}}
+      region: {accuracy: {min: 0.9}}
+"""
+
+
+def rows():
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "id": [f"r{row}" for row in range(ROWS)],
+            "region": random.choice(["East", "north", "south", "West"], ROWS, p=[0.5, 0.3, 0.19, 0.01]),
+            "age": random.integers(18, 80, ROWS),
+            "kind": random.choice(list("abc"), ROWS),
+            "y": random.integers(0, 2, ROWS),
+        }
+    )
+    for name, weight in (("p", 0.6), ("q", 0.5)):
+        noise = random.normal(0.5 - weight / 2, 0.25, ROWS)
+        frame[name] = np.clip(weight * frame["y"] + noise, 0.01, 0.99).round(3)
+    frame["region"] = frame["region"].str.replace("East", "east")
+    return frame
+
+
+@pytest.fixture
+def people(project, monkeypatch):
+    """A folder with a dataset in two files, which is read in small blocks."""
+    monkeypatch.setattr(parts, "ROWS", 700)
+    frame = rows()
+    for number, part in enumerate((frame[:4_500], frame[4_500:])):
+        part.to_csv(project.path / f"d{number}.csv", index=False)
+        part.to_parquet(project.path / f"d{number}.parquet", row_group_size=400)
+        part.to_json(project.path / f"d{number}.jsonl", orient="records", lines=True)
+    project.write("m.py", ANSWERS)
+    return project
+
+
+def suite_of(project, text, ending="parquet"):
+    project.write(
+        "s.behave.yaml", textwrap.dedent(text).replace("FORMAT", ending).replace("region=east", "region=east")
+    )
+
+
+LISTS = ("flips", "broken_ids", "fixed_ids")  # of which only the worst are kept of a dataset in parts
+
+
+def differences(one, other, where=""):
+    """Yield where two records differ by more than rounding."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in {**one, **other}:
+            if name not in LISTS:
+                yield from differences(one.get(name), other.get(name), f"{where}.{name}")
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for number, items in enumerate(zip(one, other, strict=True)):
+            yield from differences(*items, f"{where}[{number}]")
+    elif isinstance(one, float) and isinstance(other, (int, float)):
+        if one != pytest.approx(other, rel=1e-9, abs=1e-12):
+            yield f"{where}: {one} {other}"
+    elif one != other:
+        yield f"{where}: {one} {other}"
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
+@pytest.mark.parametrize("text", [BINARY, CLASSES], ids=["binary", "classes"])
+def test_a_dataset_in_parts_gives_the_record_of_a_whole_one(people, text, ending):
+    suite_of(people, text.replace('- {name: error, python: "m:error", better: lower}', ""), ending)
+    whole, split = people.record("--behave-memory=1GB"), people.record(PARTLY)
+    assert len(whole["suites"][0]["behaviors"]) > 4
+    for record in (whole, split):  # the change of a gap is not compared without rows
+        for behavior in record["suites"][0]["behaviors"]:
+            behavior["baseline"] = None if behavior["metric"].endswith(" gap") else behavior["baseline"]
+    assert list(differences(whole, split)) == []
+
+
+def test_flips_are_the_worst_of_all_parts(people):
+    suite_of(people, CLASSES)
+    whole, split = (
+        {item["id"] for item in people.record(option)["suites"][0]["flips"]}
+        for option in ("--behave-memory=1GB", PARTLY)
+    )
+    assert 10 <= len(split) <= 20 * 6
+    assert split < whole
+
+
+def test_every_engine_gives_the_same_record(people):
+    suite_of(people, BINARY.replace('- {name: error, python: "m:error", better: lower}', ""))
+    people.write(
+        "conftest.py",
+        """
+        from pytest_behave.engines.testing import Shuffled
+
+        def pytest_behave_engine(name):
+            return Shuffled(int(name.removeprefix("shuffled"))) if name.startswith("shuffled") else None
+        """,
+    )
+    local = people.record(PARTLY)
+    assert list(differences(local, people.record("--behave-engine=shuffled1"))) == []
+    assert list(differences(local, people.record("--behave-engine=shuffled2"))) == []
+    assert list(differences(local, people.record("--behave-engine=dask"))) == []
+
+
+def test_metrics_that_need_all_rows_say_so_and_others_are_measured(people):
+    suite_of(people, BINARY.replace("region: {fpr:", "young: {error: {max: 3}}\n      region: {fpr:"))
+    found = people.behaviors(PARTLY)
+    assert found["young", "error"]["verdict"] == "error"
+    assert "needs all rows at once" in found["young", "error"]["reason"]
+    assert found["young", "brier"]["verdict"] == "holds"
+
+
+def test_ranks_are_compared_by_their_values(people):
+    suite_of(
+        people,
+        "dataset: {path: d0.parquet, id: id, target: y}\nmodels: {old: m:old, new: m:new}\nbaseline: old\n"
+        "metrics: [roc_auc]\nexpect: {overall: {roc_auc: {min: 0.9, max_regression: 0}}}\n",
+    )
+    whole, split = (people.behaviors(option)["overall", "roc_auc"] for option in ("--behave-memory=1GB", PARTLY))
+    assert split["value"] == pytest.approx(whole["value"], rel=1e-9)
+    assert (split["baseline"]["paired"], split["verdict"]) == (False, "holds")
+    assert "by its values alone" in split["baseline"]["reason"]
+
+
+def test_a_stored_baseline_is_compared_by_its_values(people):
+    suite_of(
+        people,
+        BINARY.replace("    baseline: old\n", "").replace('- {name: error, python: "m:error", better: lower}', ""),
+    )
+    people.run("--behave-baseline=new", "--behave-model=old")
+    before = (people.path / "baselines/s.json").read_bytes()
+    found = people.behaviors(PARTLY)["overall", "accuracy"]
+    assert (found["baseline"]["paired"], found["verdict"]) == (False, "violated")
+    assert found["baseline"]["change"] > 0
+    assert (people.path / "baselines/s.json").read_bytes() == before
+
+
+def test_rows_without_ids_have_their_numbers(people):
+    suite_of(
+        people,
+        "dataset: {path: 'd*.csv', target: kind, where: age > 30}\nmodel: m:spoilt\nmetrics: [accuracy]\n"
+        "slices: {one: {ids: ['3000']}}\nexpect: {'*': {accuracy: {min: 1.1}}, overall: {accuracy: {min: 1}}}\n",
+    )
+    whole, split = people.record("--behave-memory=1GB"), people.record(PARTLY)
+    assert list(differences(whole, split)) == []
+
+
+@pytest.mark.parametrize(
+    ("declared", "sentence"),
+    [
+        (
+            "slices: {old: {by: age, quantiles: 4}}",
+            "s.behave.yaml:4:10: old: `quantiles` needs all rows at once, and this dataset is read in parts",
+        ),
+        ("slices: {old: 'age > quantile(age, 0.9)'}", "old: `quantile` needs all rows at once"),
+        ("slices: {old: age > 99}", "slice 'old': selects no instance"),
+        ("slices: {old: {by: ages}}", "there is no column 'ages' - did you mean 'age'?"),
+    ],
+)
+def test_what_no_part_can_tell_is_refused_with_its_place(people, declared, sentence):
+    suite_of(
+        people, f"dataset: {{path: 'd*.parquet', id: id, target: y}}\nmodel: m:new\nmetrics: [accuracy]\n{declared}\n"
+    )
+    result = people.run(PARTLY)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert sentence in result.stdout.str().replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "sentence"),
+    [
+        ("path: 'd*.parquet', id: id, target: y, cluster: region", "dataset.cluster needs all rows at once"),
+        ("path: 'd*.parquet', id: id, target: y, where: age > 99", "dataset.where selects no rows"),
+        ("path: 'd?.*', id: id, target: y", "rows in different parts share an id"),
+        ("path: 'd0.parquet', id: region, target: y", "region is not unique"),
+        ("path: 'd0.parquet', id: id, target: z", "there is no column 'z'"),
+    ],
+)
+def test_a_dataset_that_cannot_be_used_is_refused(people, dataset, sentence):
+    suite_of(people, f"dataset: {{{dataset}}}\nmodel: m:new\nmetrics: [accuracy]\n")
+    result = people.run(PARTLY)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert sentence in result.stdout.str()
+
+
+def test_missing_targets_are_counted_over_all_parts(people):
+    frame = rows()
+    frame["y"] = frame["y"].astype("Int64").where(frame.index % 2_000 != 5)
+    frame.to_parquet(people.path / "gaps.parquet")
+    suite_of(people, "dataset: {path: gaps.parquet, id: id, target: y}\nmodel: m:new\nmetrics: [accuracy]\n")
+    said = people.run(PARTLY).stdout.str()
+    assert "'y' is missing for 3 instances (for example r5, r2005, r4005)" in said
+
+
+def test_a_model_that_fails_in_one_part_fails_the_build(people):
+    people.write(
+        "m.py", "def new(frame):\n    assert 'r5000' not in set(frame['id']), 'no such thing'\n    return frame['p']\n"
+    )
+    suite_of(
+        people,
+        "dataset: {path: 'd*.parquet', id: id, target: y}\nmodel: m:new\nmetrics: [accuracy]\n"
+        "expect: {overall: {accuracy: {min: 0.5}}}\n",
+    )
+    found = people.behaviors(PARTLY)["overall", "accuracy"]
+    assert found["verdict"] == "error"
+    assert "raised AssertionError: no such thing" in found["reason"]
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("--behave-engine=dsk", "--behave-engine: there is no engine 'dsk' - did you mean 'dask'?"),
+        ("--behave-memory=much", "--behave-memory: 'much' is not a size: write 500MB or 2GB, for example"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(people, option, sentence):
+    result = people.run(option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert sentence in result.stderr.str()
+
+
+def test_golden_cases_run_beside_a_dataset_in_parts(people):
+    suite_of(
+        people,
+        BINARY.replace('- {name: error, python: "m:error", better: lower}', "")
+        + """
+    cases:
+      - {id: sure, input: {p: 0.99, q: 0.1}, expect: {equals: 1}}
+""",
+    )
+    (suite,) = people.record(PARTLY)["suites"]
+    assert [(case["id"], case["verdict"]) for case in suite["cases"]] == [("sure", "holds")]
+
+
+LIMITED = """
+    import resource, sys
+    limit = int(sys.argv.pop(1))
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    import pytest
+    sys.exit(pytest.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits on memory are kept on Linux only")
+def test_a_process_that_may_take_little_reads_in_parts_by_itself(people):
+    frame = rows()
+    wide = pd.concat([frame] * 160, ignore_index=True).assign(id=lambda one: one.index.astype(str))
+    for number in range(10):
+        wide[f"x{number}"] = np.random.default_rng(number).random(len(wide))
+    wide.to_parquet(people.path / "wide.parquet", row_group_size=20_000)
+    suite_of(
+        people,
+        "dataset: {path: wide.parquet, id: id, target: y}\nmodel: m:new\nmetrics: [accuracy, brier]\n"
+        "expect: {overall: {accuracy: {min: 0.5}}}\n",
+    )
+    whole = people.record("--behave-memory=1GB")
+    people.write("limited.py", LIMITED)
+    command = [
+        sys.executable,
+        "limited.py",
+        str(420 * 2**20),
+        "--behave",
+        "-p",
+        "no:cacheprovider",
+        "--behave-report=json:little.json",
+    ]
+    done = subprocess.run(
+        command,
+        cwd=people.path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stdout
+    assert list(differences(whole, json.loads((people.path / "little.json").read_text()))) == []
