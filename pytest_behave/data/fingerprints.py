@@ -15,6 +15,7 @@ from pytest_behave.records import Column, Kind
 from pytest_behave.records.data import kind_of_both
 
 MIX = np.uint64(0x9E3779B97F4A7C15)
+BYTES_AT_ONCE = 1 << 20
 EXACT = 2.0**53  # beyond it not every integer is a double
 
 
@@ -73,7 +74,9 @@ def file_fingerprint(*paths: Path) -> str:
     """Return ``sha256:...`` over the bytes of files."""
     digest = hashlib.sha256()
     for path in paths:
-        digest.update(path.read_bytes())
+        with path.open("rb") as file:
+            while block := file.read(BYTES_AT_ONCE):
+                digest.update(block)
     return "sha256:" + digest.hexdigest()
 
 

@@ -18,6 +18,8 @@ from pytest_behave.data.readers import checked_frame, files_of, format_of, readi
 from pytest_behave.records import DatasetSpec
 
 ROWS = 131_072  # of a block, whose masks and columns then stay within a processor's cache
+BYTES = 32 * 2**20  # of a block of wide rows, as they stand in the file
+SAMPLE = 2**16  # bytes of a text that tell how long its lines are
 
 Dtype = Literal["nothing", "int64", "float64", "truth", "str"]
 Dtypes = Mapping[str, Dtype]
@@ -67,9 +69,16 @@ def blocks(part: Part, spec: DatasetSpec, dtypes: Dtypes) -> Iterator[pd.DataFra
         found = _parquet_blocks(part, spec)
     else:
         read = {name: dtype for name, dtype in dtypes.items() if dtype not in ("nothing", "truth")}
-        found = text_blocks(part.path, spec, ROWS, read)
+        found = text_blocks(part.path, spec, _lines_at_once(part.path), read)
     for frame in found:
         yield checked_frame(frame, str(part.path))
+
+
+def _lines_at_once(path: Path) -> int:
+    with path.open("rb") as file:
+        sample = file.read(SAMPLE)
+    lines = max(sample.count(b"\n"), 1)  # of a compressed file, some that are no lines: then blocks are smaller
+    return max(min(ROWS, BYTES * lines // max(len(sample), 1)), 1)
 
 
 def _parquet_blocks(part: Part, spec: DatasetSpec) -> Iterator[pd.DataFrame]:
@@ -77,8 +86,11 @@ def _parquet_blocks(part: Part, spec: DatasetSpec) -> Iterator[pd.DataFrame]:
     import pyarrow.parquet as pq
 
     with reading(part.path), pq.ParquetFile(part.path) as file:
-        groups = None if part.row_groups is None else list(part.row_groups)
-        for batch in file.iter_batches(batch_size=ROWS, row_groups=groups):
+        groups = list(range(file.num_row_groups)) if part.row_groups is None else list(part.row_groups)
+        found = [file.metadata.row_group(number) for number in groups]
+        rows, size = sum(group.num_rows for group in found), sum(group.total_byte_size for group in found)
+        at_once = max(min(ROWS, BYTES * rows // max(size, 1)), 1)
+        for batch in file.iter_batches(batch_size=at_once, row_groups=groups, use_threads=False):
             yield without_texts(pa.Table.from_batches([batch]).to_pandas(), spec.na_values)
 
 
@@ -110,3 +122,12 @@ def _both(one: Dtype, other: Dtype) -> Dtype:
     if found <= {"int64", "float64", "nothing"}:
         return "float64"  # of whole numbers with missing ones among them too
     return (found - {"nothing"}).pop() if "nothing" in found else "str"
+
+
+def file_blocks(path: Path, spec: DatasetSpec) -> Iterator[pd.DataFrame]:
+    """Yield the rows of one file, some at a time, with the types that reading it at once would give."""
+    part, dtypes = Part(0, path), None
+    if format_of(path) != "parquet":
+        for frame in blocks(part, spec, {}):
+            dtypes = dtypes_of(frame) if dtypes is None else together(dtypes, dtypes_of(frame))
+    yield from blocks(part, spec, dtypes or {})

@@ -13,6 +13,7 @@ import pandas as pd
 
 from pytest_behave.data.columns import canonical_text, column_of
 from pytest_behave.data.fingerprints import file_fingerprint
+from pytest_behave.data.parts import file_blocks
 from pytest_behave.data.readers import read_table
 from pytest_behave.data.slices import make_slices
 from pytest_behave.data.table import Table
@@ -47,20 +48,22 @@ def alone(_key: str, compute: Callable[[], Predictions]) -> Predictions:
 class Predictor:
     """One model of a suite, opened when it is needed: with all outputs in the cache it never is."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a run may be told
         self,
         prepared: Prepared,
         model: ModelSpec,
         share: Share = alone,
         terminal: TextIO | None = None,
         cache: Cache | None = None,
+        *,
+        in_parts: bool = False,
     ) -> None:
         self._terminal = terminal
         self.name = model.name
         self._spec = model
         self._prepared = prepared
         self._suite = prepared.suite.name
-        self._tools = Tools(prepared)
+        self._tools = Tools(prepared, in_parts=in_parts)
         self._share = share
         self._kept = None if cache is None else cache.of_model(self._identity(), model, self._suite)
         if self._kept is not None and self._kept.fingerprint is None:
@@ -138,10 +141,10 @@ class Measured:
     def notes(self) -> list[str]:
         """Return what a reader should know of the outputs: classes that the target never has."""
         outcome = self.outcome
-        if outcome.predicted is None:
+        new = outcome.classes[outcome.target_classes :]
+        if not new or outcome.predicted is None:
             return []
-        count = int((outcome.predicted >= outcome.target_classes).sum())
-        return new_class_notes(outcome.classes[outcome.target_classes :], count, outcome.size)
+        return new_class_notes(new, int((outcome.predicted >= outcome.target_classes).sum()), outcome.size)
 
     def estimates(self, wanted: set[tuple[str, str]]) -> Estimates:
         """Measure every metric on every slice; callables only where ``wanted`` asks, as each costs many calls."""
@@ -219,10 +222,9 @@ class Measured:
 
 def new_class_notes(names: Sequence[str], count: int, size: int) -> list[str]:
     """Return a note on ``count`` of ``size`` outputs that are classes which the target never has, if there are any."""
-    if not names:
-        return []
     shown = ", ".join(repr(name) for name in names[:3]) + (", ..." if len(names) > 3 else "")  # noqa: PLR2004 - a hint
-    return [f"{count:,} of {size:,} outputs are {shown}, which the target never is: counted as wrong answers"]
+    said = f"{count:,} of {size:,} outputs are {shown}, which the target never is: counted as wrong answers"
+    return [said] if names else []
 
 
 def _output_text(outcome: Outcome, row: int) -> str | None:
@@ -241,8 +243,9 @@ def _score(outcome: Outcome, row: int) -> float | None:
 class Tools:
     """What model sources need from the other stages."""
 
-    def __init__(self, prepared: Prepared) -> None:
+    def __init__(self, prepared: Prepared, *, in_parts: bool = False) -> None:
         self.prepared = prepared
+        self.in_parts = in_parts
 
     def load(self, reference: str) -> Any:
         """Return what a reference stands for."""
@@ -252,6 +255,13 @@ class Tools:
         """Return a file of predictions."""
         spec = self.prepared.suite.dataset or DatasetSpec(source=str(path))
         return read_table(path, replace(spec, delimiter=None))
+
+    def blocks(self, path: Path) -> Iterator[pd.DataFrame] | None:
+        """Return a file of predictions some rows at a time, None where the dataset itself is in memory."""
+        if not self.in_parts:
+            return None
+        spec = self.prepared.suite.dataset or DatasetSpec(source=str(path))
+        return file_blocks(path, replace(spec, delimiter=None))
 
     def id_texts(self, frame: pd.DataFrame) -> np.ndarray:
         """Return the ids of a table by the columns that the dataset declares."""

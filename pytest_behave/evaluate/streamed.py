@@ -35,7 +35,8 @@ NO_PAIRS = PairedValues(np.zeros(0), np.zeros(0), binary=False)
 NO_SUMS = "where a dataset is read in parts, this metric is compared by its values alone"
 
 
-def totals_of(prepared: Prepared, parts: InParts, model: ModelSpec, terminal: TextIO | None, cache: Cache | None
+def totals_of(
+    prepared: Prepared, parts: InParts, model: ModelSpec, terminal: TextIO | None, cache: Cache | None
 ) -> Totals:
     """Return what all parts of a dataset give; raises what measuring one raises."""
     explained = frozenset((item.slice, item.metric) for item in prepared.items)

@@ -177,8 +177,10 @@ class _Worker:
             baseline=job.baseline,
         )
         preparation.raise_if_problems()
-        self.predictor = Predictor(self.prepared, job.model, cache=job.cache)
-        self.baseline = None if job.baseline is None else Predictor(self.prepared, job.baseline, cache=job.cache)
+        self.predictor = Predictor(self.prepared, job.model, cache=job.cache, in_parts=True)
+        self.baseline = None
+        if job.baseline is not None:
+            self.baseline = Predictor(self.prepared, job.baseline, cache=job.cache, in_parts=True)
 
     def measure(self, part: Part) -> Totals:
         before = self.job.rows_before[part.number]

@@ -30,7 +30,8 @@ def identity_of(spec: ModelSpec, folder: Path, function: Callable[..., Any] | No
 
     ``folder`` is the suite's. Threshold and batch size are no part of it, as they change no raw output.
     """
-    if spec.kind in ("predictions", "column"):
+    # nobody sees what is behind an address or a command, and that is no surprise
+    if spec.kind in ("predictions", "column") or (spec.service is not None and spec.fingerprint is None):
         return Identity()
     try:
         declared = [spec.kind, _where(spec, folder), to_text(dict(spec.options)), to_text(list(spec.features))]

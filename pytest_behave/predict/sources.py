@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from pytest_behave.errors import BehaveError, MissingExtraError, ModelError, did_you_mean
+from pytest_behave.predict.lookup import Lookup
 from pytest_behave.predict.normalize import Batch, predictions_of, score_of
 from pytest_behave.records import ModelSpec, Predictions, ServiceSpec
 
@@ -36,6 +37,9 @@ class Tools(Protocol):
 
     def read_table(self, path: Path) -> pd.DataFrame:
         """Return a csv, jsonl or parquet file."""
+
+    def blocks(self, path: Path) -> Iterator[pd.DataFrame] | None:
+        """Return such a file some rows at a time, None where files are to be read whole."""
 
     def id_texts(self, frame: pd.DataFrame) -> np.ndarray:
         """Return the ids of a table's rows as texts."""
@@ -117,25 +121,55 @@ class PredictionsFile:
         self.spec = spec
         self.tools = tools
         self.fingerprint = tools.file_fingerprint(Path(spec.location))
+        self._lookup: Lookup | None = None
 
     def batches(self, frame: pd.DataFrame, ids: Sequence[str]) -> Iterator[Batch]:  # noqa: ARG002
         """Yield the file's rows for ``ids``; raises ModelError naming ids that are missing or doubled."""
-        table = self.tools.read_table(Path(self.spec.location))
+        known = self._lookup or self._known()
+        rows = known.rows_of(ids)
+        absent = np.flatnonzero(rows < 0)
+        if len(absent):
+            examples = ", ".join(ids[int(row)] for row in absent[:3])
+            raise ModelError(f"{self.spec.location} lacks {len(absent):,} of {len(ids):,} ids (for example {examples})")
+        yield Batch(np.arange(len(ids)), _of_columns(self.spec, known.take(rows), ids))
+
+    def _known(self) -> Lookup | _Table:
+        """Return the file's rows by id; of a dataset in parts, it is asked many times."""
+        path, blocks = Path(self.spec.location), self.tools.blocks(Path(self.spec.location))
+        if blocks is None:
+            table = self.tools.read_table(path)
+            self._check_columns(table)
+            return _Table(str(path), table, self.tools.id_texts(table))
+        columns = list(dict.fromkeys(name for name in (self.spec.prediction, self.spec.score) if name is not None))
+        self._lookup = Lookup(str(path), map(self._check_columns, blocks), self.tools.id_texts, columns)
+        return self._lookup
+
+    def _check_columns(self, table: pd.DataFrame) -> pd.DataFrame:
         for name in (self.spec.prediction, self.spec.score):
             if name is not None and name not in table.columns:
                 raise ModelError(
                     f"{self.spec.location} has no column {name!r}{did_you_mean(name, map(str, table.columns))}"
                 )
-        found = pd.Index(self.tools.id_texts(table))
-        if found.has_duplicates:
-            examples = ", ".join(found[found.duplicated()].unique()[:3])
-            raise ModelError(f"{self.spec.location} has more than one row for some ids (for example {examples})")
-        rows = found.get_indexer(pd.Index(list(ids)))
-        absent = np.flatnonzero(rows < 0)
-        if len(absent):
-            examples = ", ".join(ids[int(row)] for row in absent[:3])
-            raise ModelError(f"{self.spec.location} lacks {len(absent):,} of {len(ids):,} ids (for example {examples})")
-        yield Batch(np.arange(len(ids)), _of_columns(self.spec, table.iloc[rows].reset_index(drop=True), ids))
+        return table
+
+
+class _Table:
+    """The rows of a file in memory, by id."""
+
+    def __init__(self, name: str, table: pd.DataFrame, ids: np.ndarray) -> None:
+        self._table = table
+        self._ids = pd.Index(ids)
+        if self._ids.has_duplicates:
+            examples = ", ".join(self._ids[self._ids.duplicated()].unique()[:3])
+            raise ModelError(f"{name} has more than one row for some ids (for example {examples})")
+
+    def rows_of(self, ids: Sequence[str]) -> np.ndarray:
+        """Return the row of each id, -1 where the file has none."""
+        return self._ids.get_indexer(pd.Index(list(ids)))
+
+    def take(self, rows: np.ndarray) -> pd.DataFrame:
+        """Return some rows, in that order."""
+        return self._table.iloc[rows].reset_index(drop=True)
 
 
 class DatasetColumn:

@@ -292,6 +292,27 @@ def test_options_that_mean_nothing_are_refused(people, option, sentence):
     assert sentence in result.stderr.str()
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
+def test_predictions_files_are_joined_without_reading_them_whole(people, ending):
+    frame = rows().sample(frac=1, random_state=1)
+    said = pd.DataFrame({"id": frame["id"], "new": frame["p"], "old": frame["q"]})
+    if ending == "csv":
+        said.to_csv(people.path / "said.csv", index=False)
+    elif ending == "parquet":
+        said.to_parquet(people.path / "said.parquet")
+    else:
+        said.to_json(people.path / "said.jsonl", orient="records", lines=True)
+    models = (
+        f"models: {{old: {{predictions: said.{ending}, score: old}}, new: {{predictions: said.{ending}, score: new}}}}"
+    )
+    suite_of(
+        people,
+        f"dataset: {{path: 'd*.parquet', id: id, target: y}}\n{models}\nbaseline: old\nmetrics: [accuracy, brier]\n"
+        "expect: {overall: {accuracy: {min: 0.5, max_regression: 0}}}\n",
+    )
+    assert list(differences(people.record("--behave-memory=1GB"), people.record(PARTLY))) == []
+
+
 def test_golden_cases_run_beside_a_dataset_in_parts(people):
     suite_of(
         people,
@@ -331,7 +352,7 @@ def test_a_process_that_may_take_little_reads_in_parts_by_itself(people):
     command = [
         sys.executable,
         "limited.py",
-        str(420 * 2**20),
+        str(600 * 2**20),
         "--behave",
         "-p",
         "no:cacheprovider",

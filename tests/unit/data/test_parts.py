@@ -89,6 +89,17 @@ def test_every_format_and_globs_of_them_can_be_read_in_parts(tmp_path, ending):
     pd.testing.assert_frame_equal(together, read_dataset(spec, lambda _name: None), check_dtype=False)
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_fewer_rows_are_read_at_once_where_they_are_wide(tmp_path, monkeypatch, ending):
+    frame = pd.DataFrame({"text": [f"{row:0100}" for row in range(60)]})
+    path = tmp_path / f"d.{ending}"
+    frame.to_csv(path, index=False) if ending == "csv" else frame.to_parquet(path)
+    monkeypatch.setattr(parts, "BYTES", 2_000)
+    sizes = [len(block) for block in read_in_parts(DatasetSpec(str(path)))]
+    assert sum(sizes) == 60
+    assert 10 <= max(sizes) <= 25
+
+
 def test_row_groups_are_read_together_as_far_as_they_are_small(tmp_path, monkeypatch):
     path = tmp_path / "d.parquet"
     pd.DataFrame({"x": range(20)}).to_parquet(path, row_group_size=3)
