@@ -19,7 +19,7 @@ from pytest_behave.records import DatasetSpec
 
 ROWS = 131_072  # of a block, whose masks and columns then stay within a processor's cache
 BYTES = 32 * 2**20  # of a block of wide rows, as they stand in the file
-SAMPLE = 2**16  # bytes of a text that tell how long its lines are
+SAMPLE = 2**16  # bytes of a text that tell how long its lines are, and of a column that are read at once
 
 Dtype = Literal["nothing", "int64", "float64", "truth", "str"]
 Dtypes = Mapping[str, Dtype]
@@ -85,7 +85,7 @@ def _parquet_blocks(part: Part, spec: DatasetSpec) -> Iterator[pd.DataFrame]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with reading(part.path), pq.ParquetFile(part.path) as file:
+    with reading(part.path), pq.ParquetFile(part.path, pre_buffer=False, buffer_size=SAMPLE) as file:
         groups = list(range(file.num_row_groups)) if part.row_groups is None else list(part.row_groups)
         found = [file.metadata.row_group(number) for number in groups]
         rows, size = sum(group.num_rows for group in found), sum(group.total_byte_size for group in found)

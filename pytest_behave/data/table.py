@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -48,23 +49,35 @@ class Table:
         self._output_series: dict[str, pd.Series] = {}
         self._columns: dict[str, Column] = {}
         self._under_way: list[str] = []
-        self.evaluator = Evaluator(len(frame), self.lookup, self._folder)
+        self.evaluator = self._evaluator()
         if spec.where is not None:
             self._keep(self.evaluator.mask(spec.where))
         self.ids = _instance_ids(self.frame, spec, rows_before or 0)
+
+    def _evaluator(self) -> Evaluator:
+        """Return an evaluator that does not keep the table alive: of a dataset in parts, each must go at once."""
+        lookup = weakref.WeakMethod(self.lookup)
+
+        def found(name: Name) -> Column:
+            known = lookup()
+            if known is None:
+                raise TypeError("the table of this evaluator is gone")
+            return known(name)
+
+        return Evaluator(len(self.frame), found, self._folder)
 
     def _keep(self, mask: np.ndarray) -> None:
         if not mask.any() and not self.is_part:
             raise DataError("dataset.where selects no rows")
         self.frame = self.frame[mask].reset_index(drop=True)
         self._columns = {}
-        self.evaluator = Evaluator(len(self.frame), self.lookup, self._folder)
+        self.evaluator = self._evaluator()
 
     def fork(self) -> Table:
         """Return a table of the same rows for another model's outputs, before this one knows its own."""
         other = copy.copy(self)
         other._columns, other._under_way = dict(self._columns), []  # noqa: SLF001 - a table of the same class
-        other.evaluator = Evaluator(len(self.frame), other.lookup, self._folder)
+        other.evaluator = other._evaluator()  # noqa: SLF001 - as above
         return other
 
     def __len__(self) -> int:
@@ -218,7 +231,7 @@ class Table:
         """
         if self._outputs is not None:
             self._columns = {}
-            self.evaluator = Evaluator(len(self.frame), self.lookup, self._folder)
+            self.evaluator = self._evaluator()
         self._output_series = dict(outputs)
         self._outputs = {name: column_of(series) for name, series in outputs.items()}
 

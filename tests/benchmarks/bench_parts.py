@@ -67,7 +67,7 @@ if limit:
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 import pytest
 code = pytest.main(sys.argv[1:])
-print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print("peak", int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) // 1024)
 sys.exit(code)
 """
 
@@ -139,10 +139,15 @@ def figures(record: dict) -> dict[tuple[str, str], tuple]:
     return found
 
 
-def largest_difference(one: dict, other: dict) -> float:
-    """Return the largest difference of two records' figures; infinity where counts or verdicts differ at all."""
+def largest_difference(one: dict, other: dict, *, ranks: bool = False) -> float:
+    """Return the largest difference of two records' figures; infinity where counts or verdicts differ at all.
+
+    ``ranks`` picks ROC AUC, which comes from bins where there are more than 4,096 scores, else all other metrics count.
+    """
     largest = 0.0
     for key, values in figures(one).items():
+        if (key[1] == "roc_auc") != ranks:
+            continue
         for a, b in zip(values, figures(other)[key], strict=True):
             if isinstance(a, float) and isinstance(b, (int, float)):
                 largest = max(largest, abs(a - b) / max(1.0, abs(a)))
@@ -153,7 +158,7 @@ def largest_difference(one: dict, other: dict) -> float:
 
 def memory(folder: Path) -> bool:
     """Compare a run within a limit with one without."""
-    size = make_data(folder, 2_000_000, 170, parts=8)
+    size = make_data(folder, 2_000_000, 185, parts=8)
     make_suite(folder, 1, ", roc_auc")
     (folder / "big.behave.yaml").write_text(
         (folder / "big.behave.yaml").read_text(encoding="utf-8").replace("baseline: old\n", ""), encoding="utf-8"
@@ -163,7 +168,8 @@ def memory(folder: Path) -> bool:
     difference = largest_difference(whole[1], split[1])
     print(f"columns {size / 2**20:,.0f} MB, limit {LIMIT / 2**20:,.0f} MB: {size / LIMIT:.1f} times as large")
     print(f"whole   {whole[0]:6.1f} s, peak {whole[2]:,} MB")
-    print(f"limited {split[0]:6.1f} s, peak {split[2]:,} MB; figures differ by at most {difference:.1e}")
+    print(f"limited {split[0]:6.1f} s, peak {split[2]:,} MB; figures differ by at most {difference:.1e}", end="")
+    print(f" (AUC, from bins: {largest_difference(whole[1], split[1], ranks=True):.1e})")
     return difference < 1e-8 and size >= 4 * LIMIT
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -389,3 +391,15 @@ def test_a_column_of_many_values_is_no_category():
     table = table_of({"t": [f"v{row % 51}" for row in range(200)], "c": [f"v{row % 50}" for row in range(200)]})
     assert table.unknown_value(Name("t"), "other") == ""
     assert table.unknown_value(Name("c"), "other") == "column 'c' never is 'other'"
+
+
+def test_a_table_goes_at_once_when_nobody_needs_it():
+    gc.disable()  # what only a collector of cycles finds would stay for long
+    try:
+        table = table_of({"a": [1, 2, 3]}, MetadataSpec("b", expression=parse_expression("a + 1")))
+        assert table.evaluator.mask(parse_predicate("b > 2")).tolist() == [False, True, True]
+        gone = weakref.ref(table), weakref.ref(table.fork())
+        del table
+        assert [ref() for ref in gone] == [None, None]
+    finally:
+        gc.enable()
