@@ -18,7 +18,7 @@ from pytest_behave.data.readers import checked_frame, files_of, format_of, readi
 from pytest_behave.records import DatasetSpec
 
 ROWS = 131_072  # of a block, whose masks and columns then stay within a processor's cache
-BYTES = 32 * 2**20  # of a block of wide rows, as they stand in the file
+BYTES = 16 * 2**20  # of a block of wide rows, as they stand in the file
 SAMPLE = 2**16  # bytes of a text that tell how long its lines are, and of a column that are read at once
 
 Dtype = Literal["nothing", "int64", "float64", "truth", "str"]

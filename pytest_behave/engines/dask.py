@@ -29,9 +29,15 @@ class Dask:
         except ImportError:
             raise MissingExtraError("--behave-engine=dask", "dask", "dask") from None
         if self.address is None:
-            self._cluster = distributed.LocalCluster(
-                threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.CRITICAL
-            )
+            try:
+                self._cluster = distributed.LocalCluster(
+                    threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.CRITICAL
+                )
+            except RuntimeError as error:
+                raise EngineError(
+                    f"--behave-engine=dask: no worker can be started here ({error}); a script of your own needs "
+                    "`if __name__ == '__main__':` around what it runs"
+                ) from None
         try:
             self._client = distributed.Client(self._cluster or self.address, timeout=PATIENCE_IN_SECONDS)
         except (OSError, ValueError) as error:
