@@ -172,7 +172,12 @@ def test_every_engine_gives_the_same_record(people):
     local = people.record(PARTLY)
     assert list(differences(local, people.record("--behave-engine=shuffled1"))) == []
     assert list(differences(local, people.record("--behave-engine=shuffled2"))) == []
-    assert list(differences(local, people.record("--behave-engine=dask"))) == []
+
+
+def test_workers_give_the_same_record(people):
+    pytest.importorskip("distributed", reason="needs the extra `dask`")
+    suite_of(people, BINARY.replace('- {name: error, python: "m:error", better: lower}', ""))
+    assert list(differences(people.record(PARTLY), people.record("--behave-engine=dask"))) == []
 
 
 def test_metrics_that_need_all_rows_say_so_and_others_are_measured(people):

@@ -41,6 +41,7 @@ class Parts:
 
 @pytest.fixture(scope="module")
 def dask():
+    pytest.importorskip("distributed", reason="needs the extra `dask`")
     engine = open_engine("dask")
     engine.start()
     yield engine
@@ -101,6 +102,7 @@ def test_a_plugin_may_bring_an_engine():
 
 
 def test_an_address_where_nobody_answers_is_an_error(monkeypatch):
+    pytest.importorskip("distributed", reason="needs the extra `dask`")
     monkeypatch.setattr("pytest_behave.engines.dask.PATIENCE_IN_SECONDS", 1)
     engine = open_engine("dask:tcp://127.0.0.1:1")
     with pytest.raises(EngineError, match=r"dask:tcp://127\.0\.0\.1:1: no scheduler answers there within 1 s"):
