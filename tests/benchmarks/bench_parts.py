@@ -29,6 +29,8 @@ import pandas as pd
 
 LIMIT = 740 * 2**20
 ROWS_OF_A_PART = 50_000
+WORK = 6_000  # steps of the model per batch, so that it takes most of the time
+ROUNDS = 2
 SUITE = """\
 dataset: {{path: "data*.parquet", id: id, target: y}}
 models: {{old: model:old, new: model:new}}
@@ -178,9 +180,9 @@ def memory(folder: Path) -> bool:
 def dask(folder: Path) -> bool:
     """Compare two workers with this process."""
     make_data(folder, 800_000, 3, parts=4)
-    make_suite(folder, 2_000)
+    make_suite(folder, WORK)
     local, two = [], []
-    for _ in range(3):
+    for _ in range(ROUNDS):
         local.append(run(folder, "--behave-memory=1KB"))
         two.append(run(folder, "--behave-engine=dask"))
     ratio = float(np.median([one[0] for one in local]) / np.median([one[0] for one in two]))
@@ -194,7 +196,7 @@ def dask(folder: Path) -> bool:
 def kill_a_worker(folder: Path, expected: dict) -> bool:
     """Kill a worker in mid-run."""
     marker = folder / "killed"
-    text = MODEL.format(work=2_000)
+    text = MODEL.format(work=WORK)
     text += f"""
 import os, pathlib, signal
 _new = new
