@@ -13,6 +13,7 @@ import pandas.core.arrays.arrow.extension_types  # noqa: F401
 import pyarrow.parquet  # noqa: F401
 import pytest
 import scipy.special  # noqa: F401
+from hypothesis import settings
 
 import pytest_behave.evaluate  # noqa: F401
 
@@ -24,6 +25,10 @@ with contextlib.suppress(ImportError):  # only with the extra `http`
     import httpx  # noqa: F401
 
 pytest_plugins = ["pytester"]
+
+# the same examples everywhere, however slow or busy the machine is
+settings.register_profile("steady", derandomize=True, deadline=None, database=None)
+settings.load_profile("steady")
 
 ROWS = """\
 id,text,group,age,when,target,guess,score

@@ -12,7 +12,7 @@ from pytest_behave.compare.influence import error_of, members_of, of_pairs, resa
 from pytest_behave.measure.confusion import averaged, balanced_accuracy, matthews
 from pytest_behave.records.pairs import PairedInfluences, PairedRows, PairedStates, PairedValues
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=100)
+STEADY = settings(max_examples=100)
 
 
 def of_table(function, classes):

@@ -14,7 +14,7 @@ from pytest_behave.compare.proportions import mcnemar_mid_p, tango_interval
 from pytest_behave.measure.confusion import averaged, matthews
 from pytest_behave.records.pairs import PairedStates
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=100)
+STEADY = settings(max_examples=100)
 CLASSES = 3
 BY_TARGET = np.repeat(np.arange(CLASSES), CLASSES)
 ALIKE = np.zeros(3, dtype=int)

@@ -25,7 +25,7 @@ from pytest_behave.compare.multiplicity import (
 )
 from pytest_behave.compare.proportions import mcnemar_mid_p
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=100)
+STEADY = settings(max_examples=100)
 p_values = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
 

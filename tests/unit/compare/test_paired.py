@@ -18,7 +18,7 @@ from pytest_behave.compare.proportions import loss_p, mcnemar_exact, mcnemar_mid
 from pytest_behave.compare.tails import t_quantile
 from pytest_behave.records.pairs import Influences, PairedInfluences, PairedRows, PairedStates, PairedValues
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=80)
+STEADY = settings(max_examples=80)
 NOWHERE = np.zeros(0, dtype=np.int64)
 
 

@@ -22,7 +22,7 @@ from pytest_behave.compare.power import (
 )
 from pytest_behave.compare.proportions import loss_p, tango_z
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=80)
+STEADY = settings(max_examples=80)
 CRITICAL = norm.ppf(0.95)
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pytest_behave.compare.predictions import predictions_bytes, read_predictions
 from pytest_behave.records import Predictions, StoredPredictions
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=80)
+STEADY = settings(max_examples=80)
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 
 ANY_TEXT = st.text(st.characters() | st.sampled_from(["\ud800", "\udfff", "\0", "\n"]), max_size=5)

@@ -15,7 +15,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from pytest_behave.compare import proportions
 from pytest_behave.compare.proportions import loss_p, mcnemar_exact, mcnemar_mid_p, tango_interval, tango_z
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=300)
+STEADY = settings(max_examples=300)
 Z = norm.ppf(0.975)
 HUGE = 10_000_000
 

@@ -12,7 +12,7 @@ from pytest_behave.compare.power import MOST_SEARCHED
 from pytest_behave.compare.regression import judge_change
 from pytest_behave.records import Change, Tolerance, Verdict
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=200)
+STEADY = settings(max_examples=200)
 LOST = Change(
     value=0.8, change=-0.05, low=-0.08, high=-0.02, n=500, test="mcnemar-midp", p=0.001, p_adjusted=0.01,
     tolerance=0.0, broken=40, fixed=15,

@@ -29,7 +29,7 @@ from pytest_behave.compare.store import (
 from pytest_behave.errors import BaselineError
 from pytest_behave.records import Accepted, BaselineEntry, StoredBaseline
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=80)
+STEADY = settings(max_examples=80)
 SUITE = Path("suites/loans.behave.yaml")
 
 # half of a surrogate pair, as YAML may hold; two halves in a row would be one character in JSON

@@ -15,7 +15,7 @@ from pytest_behave.compare.paired import Margin, Settings, compare_pairs, compar
 from pytest_behave.compare.sums import Moments, sums_of
 from pytest_behave.records.pairs import PairedStates, PairedValues
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=60)
+STEADY = settings(max_examples=60)
 ROWS = 90
 SLICES = (np.arange(ROWS), np.arange(0, ROWS, 3), np.arange(40, 70), np.arange(0, 0))
 UNITS = np.arange(ROWS) * 7 % 23

@@ -20,7 +20,7 @@ from pytest_behave.records import BaselineEntry, Estimate
 
 test_proportions_2indep.__test__ = False  # it is not one of ours
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=300)
+STEADY = settings(max_examples=300)
 
 
 @st.composite

@@ -21,7 +21,7 @@ from pytest_behave.compare.verdicts import (
 from pytest_behave.measure.intervals import wilson
 from pytest_behave.records import Bounds, Estimate, KnownFailure, Verdict
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=200)
+STEADY = settings(max_examples=200)
 
 
 def proportion(successes, trials):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pytest_behave.data.columns import canonical_text, column_of
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=200)
+STEADY = settings(max_examples=200)
 FIRST, DAY, NOON, LAST = map(
     dt.datetime.fromisoformat, ["0001-01-01", "2027-03-01", "2027-03-01T12:30", "9999-12-31T23:59:59.999999"]
 )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_behave.data.fingerprints import file_fingerprint, frame_fingerprint
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=80)
+STEADY = settings(max_examples=80)
 
 TEXTS = st.text(max_size=5)  # lone surrogates among them: JSON may hold them
 CELLS = {

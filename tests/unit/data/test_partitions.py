@@ -16,7 +16,7 @@ from pytest_behave.data.columns import column_of
 from pytest_behave.data.partitions import MOST_GROUPS, by_edges, by_period, by_quantiles, by_values, crossed
 from pytest_behave.errors import BehaveError, DataError
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=120)
+STEADY = settings(max_examples=120)
 
 
 def column(*cells, dtype=object):

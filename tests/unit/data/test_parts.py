@@ -16,9 +16,7 @@ from pytest_behave.data.readers import read_dataset
 from pytest_behave.errors import DataError
 from pytest_behave.records import DatasetSpec
 
-STEADY = settings(
-    derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+STEADY = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 CELLS = {
     "whole": st.integers(-9, 9).map(str),
     "real": st.floats(-9, 9).map(repr),

@@ -24,10 +24,7 @@ if TYPE_CHECKING:
 
 FUZZ = int(os.environ.get("BEHAVE_FUZZ", "3000"))
 STEADY = settings(
-    derandomize=True,
-    deadline=None,
     max_examples=300,
-    database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

@@ -20,7 +20,7 @@ from pytest_behave.data.readers import files_of, is_reference, read_dataset
 from pytest_behave.errors import DataError
 from pytest_behave.records import DatasetSpec
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=60)
+STEADY = settings(max_examples=60)
 WORDS = ["NA", "None", "nan", "NaN", "No", "null", "NULL", "N/A", "#N/A", "n/a", "-", "inf?", "x"]
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pytest_behave.data import search
 from pytest_behave.data.search import found_in
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=300)
+STEADY = settings(max_examples=300)
 TEXTS = st.lists(st.none() | st.text("abé😀", max_size=12), max_size=40)
 PYTHON = {
     "contains": lambda text, part: part in text,

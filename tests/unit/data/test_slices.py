@@ -16,7 +16,7 @@ from pytest_behave.declare.predicate import parse_expression, parse_predicate
 from pytest_behave.errors import PredicateError
 from pytest_behave.records import DatasetSpec, MetadataSpec, Place, SliceSpec
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=100)
+STEADY = settings(max_examples=100)
 ROWS = {
     "id": list("abcdefgh"),
     "age": [20, 30, 40, 50, 60, None, 25, 35],

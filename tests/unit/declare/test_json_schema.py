@@ -495,10 +495,7 @@ def _remove(part, key):
 
 
 @settings(
-    derandomize=True,
-    deadline=None,
     max_examples=500,
-    database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 @given(draw=st.data())

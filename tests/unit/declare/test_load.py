@@ -17,7 +17,7 @@ from pytest_behave.declare.predicate import parse_predicate
 from pytest_behave.errors import SuiteError
 from pytest_behave.records import Bounds, ComparisonSpec, KnownFailure, Suite, Tolerance
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=120)
+STEADY = settings(max_examples=120)
 METRICS = frozenset({"accuracy", "fpr", "fnr"})
 HEAD = "dataset: {path: rows.csv}\nmodel: {column: guess}\n"
 

@@ -24,7 +24,7 @@ from pytest_behave.records import (
     Or,
 )
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=120)
+STEADY = settings(max_examples=120)
 A, B = Name("a"), Name("b")
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pytest_behave.declare.yaml_positions import read_yaml
 from pytest_behave.errors import SuiteError
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=100)
+STEADY = settings(max_examples=100)
 PLAIN = (type(None), bool, int, float, str, list, dict)
 
 

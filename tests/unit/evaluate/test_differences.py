@@ -14,7 +14,7 @@ from pytest_behave.report.terminal import summary_lines
 from tests.unit.report.made import behavior, change, flip, run, suite, use
 from tests.unit.report.test_record import RUNS
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=30)
+STEADY = settings(max_examples=30)
 
 
 def measured(name="overall", value=0.8, low=0.75, high=0.84, verdict="holds", **more):

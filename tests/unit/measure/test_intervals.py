@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pytest_behave.records import Estimate, Outcome
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=60)
+STEADY = settings(max_examples=60)
 Z = stats.norm.ppf(0.975)
 SEEDS = st.integers(0, 2**32)
 

@@ -22,7 +22,7 @@ from pytest_behave.records.bits import WORD, AnyOf, Everything, Except, members,
 
 from . import outcome_of
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=100)
+STEADY = settings(max_examples=100)
 BLOCK = ROWS_OF_PRODUCT
 # around the ends of a byte, of a 64-bit word, and of a block of rows
 SIZES = [1, 7, 8, 9, 63, 64, 65, 127, 128, 129, BLOCK - 1, BLOCK, BLOCK + 1, BLOCK + 65, 2 * BLOCK + 3]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from pytest_behave.records import Outcome
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=40)
+STEADY = settings(max_examples=40)
 
 
 class Rows(NamedTuple):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pytest_behave.records import Outcome
     from pytest_behave.records.bits import Bits
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=30)
+STEADY = settings(max_examples=30)
 BINARY = [
     "accuracy",
     "balanced_accuracy",

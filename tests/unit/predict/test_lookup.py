@@ -12,7 +12,7 @@ from pytest_behave.errors import ModelError
 from pytest_behave.predict import lookup
 from pytest_behave.predict.lookup import Lookup
 
-STEADY = settings(derandomize=True, deadline=None, max_examples=50)
+STEADY = settings(max_examples=50)
 
 
 def lookup_of(ids, size=4):

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from pytest_behave.predict.parallel import in_parallel
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(tasks=st.lists(st.integers(), max_size=30), workers=st.integers(1, 8))
 def test_every_task_is_done_once(tasks, workers):
     found = list(in_parallel(tasks, lambda task: [task], workers, threading.Event()))
     assert sorted(found) == sorted([task] for task in tasks)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(size=st.integers(1, 30), workers=st.integers(1, 8), data=st.data())
 def test_after_a_failure_nothing_is_begun_and_everything_finished_is_handed_on(size, workers, data):
     wrong = data.draw(st.integers(0, size - 1))

@@ -15,7 +15,7 @@ from pytest_behave.report.lines import failing, failing_cases
 
 from .test_record import BEHAVIOR, CASE, RUNS, SUITE
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=30)
+STEADY = settings(max_examples=30)
 COMMAND = re.compile(r"::(?:error|warning) (?P<properties>[^:]*)::(?P<message>.*)")
 
 

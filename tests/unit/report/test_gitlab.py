@@ -15,7 +15,7 @@ from pytest_behave.report.lines import broken, failing_cases, suspects
 
 from .test_record import BEHAVIOR, CASE, ODD, RUNS, SUITE
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=30)
+STEADY = settings(max_examples=30)
 SEVERITIES = {"info", "minor", "major", "critical", "blocker"}
 
 

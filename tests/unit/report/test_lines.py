@@ -16,7 +16,7 @@ from pytest_behave.report.changes import behavior_sentence
 
 from .test_record import BEHAVIOR, CASE, SUITE
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=200)
+STEADY = settings(max_examples=200)
 
 # --- figures ------------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from pytest_behave.report.markdown import COMMENT_LIMIT, MARKER, escaped, markdo
 
 from .test_record import BEHAVIOR, CASE, ODD, RUNS, SUITE
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=30)
+STEADY = settings(max_examples=30)
 RENDERER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 OF_A_TABLE = {"table", "thead", "tbody", "tr", "th", "td"}
 OWN_TAGS = {"h2", "h3", "h4", "p", "blockquote", "details", "summary", "strong"} | OF_A_TABLE

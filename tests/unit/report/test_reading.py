@@ -18,7 +18,7 @@ from pytest_behave.report.terminal import summary_lines
 
 from .test_record import COMPARED, RUNS
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=30)
+STEADY = settings(max_examples=30)
 RECORD = json.loads(json.dumps(run_to_json(COMPARED)))
 
 

@@ -23,7 +23,7 @@ from pytest_behave.report.record import (
     totals,
 )
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=30)
+STEADY = settings(max_examples=30)
 
 # --- any run ------------------------------------------------------------------------------------------------------
 

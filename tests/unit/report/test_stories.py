@@ -14,7 +14,7 @@ from pytest_behave.report.stories import TOLD, also_names, stories
 
 from .made import behavior, change
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=200)
+STEADY = settings(max_examples=200)
 
 
 def losing(name, ids, size, verdict="regressed", **more):

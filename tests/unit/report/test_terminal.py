@@ -15,7 +15,7 @@ from pytest_behave.report.terminal import MOST_INSTANCES, MOST_ROWS, summary_lin
 
 from .test_record import BEHAVIOR, CASE, RUNS, SUITE
 
-STEADY = settings(derandomize=True, deadline=None, database=None, max_examples=30)
+STEADY = settings(max_examples=30)
 WIDTHS = [40, 60, 80, 120]
 LONG = "a name of a slice that goes on and on and will not fit into any table of any terminal at all, ever"
 
