@@ -39,6 +39,7 @@ class _Loader(_Base):  # type: ignore[misc]
 
 
 TAG = "tag:yaml.org,2002:"
+TEXT, MERGE = f"{TAG}str", f"{TAG}merge"
 SCALARS = {
     "bool": (re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), "tTfF"),
     "null": (re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
@@ -58,12 +59,17 @@ for _name, (_pattern, _first) in SCALARS.items():
 
 @dataclass
 class Document:
-    """A file's content as plain Python values, the place of each by its path of keys, and what is wrong so far."""
+    """A file's content as plain Python values, the place of each by its path of keys, and what is wrong so far.
+
+    ``files`` are those that it was read from, ``patterns`` the globs that found some of them.
+    """
 
     data: Any
     keys: dict[Loc, Place] = field(default_factory=dict)
     values: dict[Loc, Place] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+    patterns: list[str] = field(default_factory=list)
 
     def key_place(self, loc: Loc) -> Place:
         """Return where a key stands (for an item of a list: the item), or the nearest thing around it."""
@@ -96,7 +102,7 @@ def read_yaml(path: Path) -> Document:
         before = text.encode()[: error.position].decode(errors="ignore")
         place = Place(path, before.count("\n") + 1, len(before) - before.rfind("\n"))
         raise SuiteError([f"{place}: this is not YAML: {str(error).splitlines()[0]}"]) from None
-    document = Document(None, values={(): Place(path)})
+    document = Document(None, values={(): Place(path)}, files=[path])
     if node is not None:
         document.data = _Builder(path, document).build(node, ())
     return document
@@ -127,9 +133,13 @@ class _Builder:
     def build(self, node: yaml.Node, loc: Loc) -> Any:
         place = self._place(node)
         self.document.values[loc] = place
-        self.repeated += id(node) in self.built
-        if self.repeated > MOST_REPEATED:
-            raise SuiteError([f"{place}: the aliases of the file repeat more than {MOST_REPEATED:,} values"])
+        if id(node) in self.built:
+            self.repeated += 1
+            if self.repeated > MOST_REPEATED:
+                raise SuiteError([f"{place}: the aliases of the file repeat more than {MOST_REPEATED:,} values"])
+        if type(node) is yaml.ScalarNode:
+            self.built.add(id(node))
+            return self._scalar(node)
         if id(node) in self.under_way:
             raise SuiteError([f"{place}: an alias refers to what it stands in"])
         if len(loc) > MOST_LEVELS:
@@ -142,7 +152,8 @@ class _Builder:
             self.under_way.discard(id(node))
 
     def _place(self, node: yaml.Node) -> Place:
-        return Place(self.path, node.start_mark.line + 1, node.start_mark.column + 1)
+        mark = node.start_mark
+        return Place(self.path, mark.line + 1, mark.column + 1)
 
     def _value(self, node: yaml.Node, loc: Loc) -> Any:
         if isinstance(node, yaml.SequenceNode):
@@ -151,7 +162,7 @@ class _Builder:
         if isinstance(node, yaml.MappingNode):
             self._check_tag(node, ("map",))
             return self._mapping(node, loc)
-        return self._scalar(node)
+        raise TypeError("YAML has three kinds of nodes")
 
     def _check_tag(self, node: yaml.Node, allowed: Container[str]) -> None:
         if node.tag.removeprefix(TAG) not in allowed:
@@ -162,8 +173,10 @@ class _Builder:
 
     def _mapping(self, node: yaml.MappingNode, loc: Loc) -> dict[str, Any]:
         result: dict[str, Any] = {}
+        merges = False
         for key_node, value_node in node.value:
-            if key_node.tag == f"{TAG}merge":
+            if key_node.tag == MERGE:
+                merges = True
                 continue
             key = self._key(key_node)
             if key is None:
@@ -175,7 +188,7 @@ class _Builder:
                 continue
             self.document.keys[key_loc] = self._place(key_node)
             result[key] = self.build(value_node, key_loc)
-        for key, value_node in self._merged(node, ()).items():
+        for key, value_node in self._merged(node, ()).items() if merges else ():
             if key not in result:
                 result[key] = self.build(value_node, (*loc, key))
         return result
@@ -184,7 +197,8 @@ class _Builder:
         if not isinstance(node, yaml.ScalarNode):
             self._problem(node, "a key must be plain text")
             return None
-        self._check_tag(node, ("str", *SCALARS))
+        if node.tag != TEXT:
+            self._check_tag(node, ("str", *SCALARS))
         return str(node.value)
 
     def _merged(self, node: yaml.MappingNode, outer: tuple[yaml.Node, ...]) -> dict[str, yaml.Node]:
@@ -192,7 +206,7 @@ class _Builder:
         if id(node) not in self.merged:
             merged: dict[str, yaml.Node] = {}
             for key_node, value_node in node.value:
-                if key_node.tag == f"{TAG}merge":
+                if key_node.tag == MERGE:
                     sources = value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
                     for source in sources:
                         merged = {**self._offered(key_node, source, (*outer, node)), **merged}
@@ -206,12 +220,14 @@ class _Builder:
         own = {
             str(key.value): value
             for key, value in source.value
-            if isinstance(key, yaml.ScalarNode) and key.tag != f"{TAG}merge"
+            if isinstance(key, yaml.ScalarNode) and key.tag != MERGE
         }
         return {**self._merged(source, outer), **own}
 
     def _scalar(self, node: yaml.Node) -> Any:
         text = str(node.value)
+        if node.tag == TEXT:
+            return text
         kind = node.tag.removeprefix(TAG)
         if kind in SCALARS and not SCALARS[kind][0].match(text):
             self._problem(node, f"{text!r} cannot be tagged as {kind}")

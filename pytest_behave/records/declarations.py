@@ -226,7 +226,10 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A whole declaration. ``baseline`` is a model to compare with instead of the stored baseline."""
+    """A whole declaration. ``baseline`` is a model to compare with instead of the stored baseline.
+
+    ``files`` are those that it stands in, ``patterns`` the globs of its `include` (absolute).
+    """
 
     name: str
     path: Path
@@ -244,3 +247,5 @@ class Suite:
     cases: tuple[Case, ...] = ()
     tag_expectations: tuple[Expectation, ...] = ()
     python: str | None = None
+    files: tuple[Path, ...] = ()
+    patterns: tuple[str, ...] = ()
