@@ -76,6 +76,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="where models' outputs are kept from run to run; off: call models for every row; default: .behave_cache",
     )
     group.addoption(
+        "--behave-changed",
+        action="store_true",
+        default=False,
+        dest="behave_changed",
+        help="leave out suites of which nothing changed since they were green: files, data, code, versions",
+    )
+    group.addoption(
         "--behave-engine",
         metavar="NAME",
         default="local",
@@ -117,6 +124,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "--behave-against": config.getoption("behave_against"),
         "--behave-reason": config.getoption("behave_reason"),
         "--behave-cache": config.getoption("behave_cache"),
+        "--behave-changed": config.getoption("behave_changed"),
         "--behave-engine": config.getoption("behave_engine") != "local",
         "--behave-memory": config.getoption("behave_memory"),
     }
@@ -128,6 +136,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def _check_baseline_options(config: pytest.Config, mode: str) -> None:
     if config.getoption("behave_against") and mode != "check":
         raise pytest.UsageError(f"--behave-against only compares: run --behave-baseline={mode} by itself")
+    if config.getoption("behave_changed") and mode != "check":
+        raise pytest.UsageError(f"--behave-changed only checks: run --behave-baseline={mode} without it")
     if config.getoption("behave_reason") and mode not in ("new", "accept"):
         raise pytest.UsageError("--behave-reason is the reason of --behave-baseline=accept, which is not given")
 

@@ -17,7 +17,7 @@ import os
 import re
 import sys
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
@@ -69,6 +69,11 @@ class Reach:
                 continue
             self._seen.add(module.file)
             waiting += self._read(module)
+
+    @property
+    def files(self) -> Iterable[Path]:
+        """The files of the modules that were read."""
+        return self._seen
 
     def digest(self) -> str:
         """Return the digest of all facts."""

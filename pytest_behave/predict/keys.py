@@ -147,6 +147,18 @@ def _files_named(texts: np.ndarray, roots: Sequence[Path]) -> list[tuple[int, np
     return [(row, content) for row, text in enumerate(texts.tolist()) if (content := known[text]) is not None]
 
 
+def files_named(frame: pd.DataFrame, roots: Sequence[Path]) -> set[Path]:
+    """Return the files below ``roots`` that texts in the rows name, of columns whose first rows do."""
+    found: set[Path] = set()
+    for place in range(frame.shape[1]):
+        texts = frame.iloc[:, place].dropna()
+        sample = [text for text in texts.head(MANY).tolist() if isinstance(text, str)][:SAMPLE]
+        if any(_file_named(text, roots) for text in sample):
+            paths = (_file_named(text, roots) for text in set(texts.tolist()) if isinstance(text, str))
+            found |= {path for path in paths if path is not None}
+    return found
+
+
 def _file_named(text: str, roots: Sequence[Path]) -> Path | None:
     if not text or len(text) > LONGEST_NAME or "\n" in text or "\0" in text or "." not in text:
         return None

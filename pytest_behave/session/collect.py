@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pytest_behave.records import Behavior, CaseResult, Place, SuiteRun
 from pytest_behave.report.changes import behavior_sentence
 from pytest_behave.report.lines import FAILING, UNSURE, case_section, case_sentence, fails, instance_section
 from pytest_behave.report.record import behavior_to_json, case_to_json, header_to_json, instance_to_json
+from pytest_behave.session.dependencies import State
 from pytest_behave.session.runner import RUNNER, Runner
 
 ACCEPTABLE = ("regressed", "no-baseline", "suspect")
@@ -34,10 +36,13 @@ class SuiteFile(pytest.File):
     """A ``*.behave.yaml`` file."""
 
     prepared: Prepared
+    state: Callable[[dict[str, Any]], State] | None = None  # made when its first item has run
+    count = 0  # items
 
     def collect(self) -> Iterable[pytest.Collector]:
         """Read suite and data; yield one collector per slice, family and tag, and one for the cases."""
         runner = self.config.stash[RUNNER]
+        started = time.time_ns()
         try:
             self.prepared = prepare_file(self.path, runner.extensions(self.path), runner.resources)
             pick_model(self.prepared, self.config.getoption("behave_model"))
@@ -46,6 +51,9 @@ class SuiteFile(pytest.File):
         except BehaveError as error:
             raise self.CollectError(runner.shown(f"{self.path}: {error}")) from None
         suite = self.prepared.suite
+        self.count = len(self.prepared.items) + len(suite.cases) + len(suite.tag_expectations)
+        if runner.remembers:
+            self.state = runner.states.before(self.prepared, started)
         for name, group in groupby(self.prepared.items, key=lambda item: item.slice):
             yield Group.from_parent(self, name=name, items=[(item.name, item.bounds.place) for item in group])
         if suite.cases:
@@ -129,20 +137,30 @@ class SuiteItem(pytest.Function):
             shown.addsection(excinfo.value.title, excinfo.value.section)
         return shown
 
-    def header(self) -> dict[str, Any]:
-        """Return what the run record says of the suite itself."""
-        return header_to_json(self.suite_run, self.runner.relative)
-
     def once(self) -> dict[str, Any]:
-        """Return what is sent once per process: what was measured without an expectation, flips, what is declared."""
+        """Return what is sent once per process.
+
+        What the run record says of the suite itself, what was measured without an expectation, flips, what is
+        declared, and what makes the suite green.
+        """
         run, staged = self.suite_run, self.runner.staged(self.suite_path)
         failed = any(behavior.verdict == "error" for behavior in run.behaviors)
         return {
+            "suite": header_to_json(run, self.runner.relative),
             "observed": [behavior_to_json(item, self.runner.relative) for item in run.observed],
             "flips": [instance_to_json(item) for item in run.flips],
             "declared": None if failed else [[item.slice, item.metric] for item in run.behaviors],
             "staged": str(staged) if staged.exists() else None,
+            "green": self._green(),
         }
+
+    def _green(self) -> dict[str, Any] | None:
+        """Return what makes the suite green, and in which state."""
+        file = self.suite_file
+        if file.state is None:
+            return None
+        earlier = self.runner.known_green.get(file.nodeid, {})
+        return {"suite": file.nodeid, "items": file.count, "state": file.state(earlier.get("state", {})).to_json()}
 
     def result(self) -> dict[str, Any]:
         """Return the item's part of the run record."""
@@ -212,7 +230,7 @@ class BehaviorItem(SuiteItem):
     def result(self) -> dict[str, Any]:
         """Return the behaviors for the run record."""
         behaviors = [[index, behavior_to_json(item, self.runner.relative)] for index, item in self._behaviors()]
-        return {"suite": self.header(), "behaviors": behaviors}
+        return {"suite": self.runner.relative(self.suite_path), "behaviors": behaviors}
 
 
 class CaseItem(SuiteItem):
@@ -233,4 +251,5 @@ class CaseItem(SuiteItem):
 
     def result(self) -> dict[str, Any]:
         """Return the case for the run record."""
-        return {"suite": self.header(), "cases": [[self.index, case_to_json(self._case(), self.runner.relative)]]}
+        case = case_to_json(self._case(), self.runner.relative)
+        return {"suite": self.runner.relative(self.suite_path), "cases": [[self.index, case]]}

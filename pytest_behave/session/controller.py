@@ -13,6 +13,7 @@ import pytest
 
 from pytest_behave.errors import BaselineError
 from pytest_behave.records import Run
+from pytest_behave.session.green import Tally, remember
 from pytest_behave.session.runner import RUNNER
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class Controller:
         self.views: list[dict[str, Any]] = []
         self.said: dict[str, None] = {}
         self.uncollected = False
+        self.tally = Tally()
+        self.left_out: list[str] = []
         self.targets = [self._target(text) for text in config.getoption("behave_report")]
 
     def _target(self, text: str) -> tuple[str, Path]:
@@ -54,20 +57,24 @@ class Controller:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Remember that something could not be collected: xdist runs the rest all the same."""
         self.uncollected = self.uncollected or report.failed
+        self.tally.add(report)
 
     @pytest.hookimpl
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the results that a report carries."""
         self.said |= dict.fromkeys(getattr(report, "behave_said", ()))
+        self.tally.add(report)
         wire = getattr(report, "behave", None)
         if wire is None:
             return
         data = json.loads(wire)
-        suite = self.suites.setdefault(data["suite"]["path"], {"behaviors": {}, "cases": {}, "once": {}})
-        suite["header"] = data["suite"]
+        suite = self.suites.setdefault(data["suite"], {"behaviors": {}, "cases": {}, "once": {}})
         for kind in ("behaviors", "cases"):
             suite[kind].update(dict(data.get(kind, ())))
         suite["once"] = data.get("once") or suite["once"]
+        known = suite["once"].get("green")
+        if known is not None:
+            self.tally.expect(**known)
 
     def run(self) -> Run:
         """Return everything that arrived."""
@@ -77,7 +84,7 @@ class Controller:
             tuple(
                 suite_from_json(
                     {
-                        **suite["header"],
+                        **suite["once"]["suite"],
                         "observed": suite["once"].get("observed", []),
                         "flips": suite["once"].get("flips", []),
                         **{
@@ -93,14 +100,36 @@ class Controller:
     @pytest.hookimpl(wrapper=True, tryfirst=True)  # around the terminal's, which ends the bar of progress
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Write the reports once everything has arrived, also when the loop ends early."""
+        complete = False
         try:
             result = yield
+            complete = True
             self._accept()
             return result
         finally:
+            self._remember(complete=complete)
             if not session.config.option.collectonly:
                 self._write()
             shutil.rmtree(self.config.stash[RUNNER].shared_folder, ignore_errors=True)
+
+    def _remember(self, *, complete: bool) -> None:
+        """Remember which suites were green, for --behave-changed."""
+        runner = self.config.stash[RUNNER]
+        found = self.tally.verdicts(complete=complete)
+        if not found or not runner.remembers or runner.cache is None:
+            return
+        try:
+            remember(runner.cache.folder, found, runner.cache.prepare)
+        except OSError as error:
+            self.said[f"which suites were green cannot be remembered ({error.strerror})"] = None
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Call it a success that there was nothing to run because nothing changed."""
+        selection = self.config.stash[RUNNER].selection
+        left_out = [*self.left_out, *(() if selection is None else selection.left_out)]
+        if left_out and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            session.exitstatus = pytest.ExitCode.OK
 
     def _accept(self) -> None:
         """Print what becomes the baseline, then write it; only after a run that came to its end."""
@@ -153,6 +182,7 @@ class Controller:
         output = getattr(node, "workeroutput", {})
         self.views += json.loads(output.get("behave_views", "[]"))
         self.said |= dict.fromkeys(output.get("behave_said", ()))
+        self.left_out += output.get("behave_left_out", ())
 
     def _print(self, reporter: pytest.TerminalReporter | None, lines: Iterable[str]) -> None:
         if reporter is not None:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ import pytest
 from pytest_behave.errors import BehaveError, EngineError
 from pytest_behave.plugin import SUFFIXES
 from pytest_behave.records import Run
+from pytest_behave.session import green
 
 if TYPE_CHECKING:
     from pytest_behave.evaluate import Extensions, Prepared, Resources
@@ -28,8 +29,17 @@ if TYPE_CHECKING:
     from pytest_behave.predict.cache import Cache
     from pytest_behave.predict.waiting import Audience
     from pytest_behave.records import Behavior, Predictions, SuiteRun
+    from pytest_behave.session.states import Selection, States
 
 RUNNER: pytest.StashKey[Runner] = pytest.StashKey()
+
+
+class UnchangedSuite(pytest.File):
+    """A suite that is left out, as nothing changed since it was green."""
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """Yield nothing, and read nothing."""
+        return []
 
 
 class Runner:
@@ -40,6 +50,7 @@ class Runner:
         self.conftests: list[ModuleType] = []
         self._runs: dict[Path, SuiteRun] = {}
         self._sent: set[Path] = set()
+        self._relative: dict[str | Path, str] = {}
         self.views: list[SuiteView] = []
         # duplicated now, while pytest does not capture: a model runs while it does
         self._screen = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace") if os.isatty(2) else None
@@ -71,6 +82,10 @@ class Runner:
         option = self.config.getoption
         if option("behave_engine") != "local" or option("behave_memory"):
             self.resources  # noqa: B018 - its making checks them
+        if option("behave_changed") and self.cache_folder is None:
+            raise pytest.UsageError(
+                "--behave-changed has nothing to go by: what was green is kept in the cache, which is off"
+            )
 
     # -- extensions
 
@@ -85,7 +100,7 @@ class Runner:
         from pytest_behave.evaluate import Extensions
 
         hook = self.config.hook
-        above = [module for module in self.conftests if Path(str(module.__file__)).parent in path.resolve().parents]
+        above = self.conftests_above(path)
         return Extensions(
             metrics={
                 metric.name: metric for found in hook.pytest_behave_metrics(config=self.config) for metric in found
@@ -95,6 +110,10 @@ class Runner:
             modules=tuple(sorted(above, key=lambda module: len(Path(str(module.__file__)).parts))),
         )
 
+    def conftests_above(self, path: Path) -> list[ModuleType]:
+        """Return the conftest modules at or above a suite."""
+        return [module for module in self.conftests if Path(str(module.__file__)).parent in path.resolve().parents]
+
     # -- collecting and running
 
     @pytest.hookimpl
@@ -102,6 +121,10 @@ class Runner:
         """Collect ``*.behave.yaml``."""
         if not file_path.name.endswith(SUFFIXES):
             return None
+        if self.selection is not None:
+            left_out: pytest.Collector = UnchangedSuite.from_parent(parent, path=file_path)
+            if self.selection.leaves_out(left_out.nodeid, file_path):
+                return left_out
         from pytest_behave.session.collect import SuiteFile
 
         suite: pytest.Collector = SuiteFile.from_parent(parent, path=file_path)
@@ -173,10 +196,43 @@ class Runner:
 
     def relative(self, path: str | Path) -> str:
         """Return a path relative to the root directory, with forward slashes, as reports hold it."""
-        try:
-            return Path(path).relative_to(self.config.rootpath).as_posix()
-        except ValueError:
-            return Path(path).as_posix()
+        found = self._relative.get(path)
+        if found is None:
+            try:
+                found = Path(path).relative_to(self.config.rootpath).as_posix()
+            except ValueError:
+                found = Path(path).as_posix()
+            self._relative[path] = found
+        return found
+
+    # -- suites that are as they were when they were green
+
+    @property
+    def remembers(self) -> bool:
+        """Whether suites that turn out green are remembered."""
+        mode, only_collects = self.config.getoption("behave_baseline"), self.config.option.collectonly
+        return self.cache_folder is not None and mode == "check" and not only_collects
+
+    @cached_property
+    def states(self) -> States:
+        """What the verdicts of suites depend on."""
+        from pytest_behave.session.states import States
+
+        return States(self.config, self.conftests_above)
+
+    @cached_property
+    def known_green(self) -> dict[str, dict[str, Any]]:
+        """What earlier runs remembered of suites, by node id."""
+        return {} if self.cache_folder is None else green.read(self.cache_folder)
+
+    @cached_property
+    def selection(self) -> Selection | None:
+        """What leaves suites out; None without --behave-changed."""
+        if not self.config.getoption("behave_changed") or self.cache_folder is None:
+            return None
+        from pytest_behave.session.states import Selection
+
+        return Selection(self.config, self.states, self.known_green, self._say)
 
     # -- the prediction cache
 
@@ -263,6 +319,7 @@ class Runner:
         if output is not None:
             output["behave_views"] = json.dumps(self.views_to_accept())
             output["behave_said"] = list(self.said)
+            output["behave_left_out"] = [] if self.selection is None else self.selection.left_out
 
     # -- results
 
@@ -280,10 +337,9 @@ class Runner:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Attach an item's result to its report, as one JSON text: only primitives cross between processes."""
-        from pytest_behave.session.collect import SuiteItem
-
         report = yield
-        if isinstance(item, SuiteItem) and call.when == "call":
+        collecting = sys.modules.get("pytest_behave.session.collect")  # not there if no suite was collected
+        if call.when == "call" and collecting is not None and isinstance(item, collecting.SuiteItem):
             wire = item.result()
             if item.suite_path not in self._sent:
                 self._sent.add(item.suite_path)

@@ -393,6 +393,20 @@ MISTAKES = [
         ("--behave-against=main", "--behave-baseline=accept"),
     ),
     Mistake(
+        "leaving out without a memory",
+        {},
+        "--behave-changed has nothing to go by: what was green is kept in the cache, which is off",
+        USAGE,
+        ("--behave-changed", "--behave-cache=off"),
+    ),
+    Mistake(
+        "accepting a part",
+        {},
+        "--behave-changed only checks: run --behave-baseline=accept without it",
+        USAGE,
+        ("--behave-changed", "--behave-baseline=accept"),
+    ),
+    Mistake(
         "reason for nothing",
         {},
         "--behave-reason is the reason of --behave-baseline=accept, which is not given",
