@@ -81,7 +81,7 @@ def files(project, folder="."):
     return {
         path.relative_to(project.path).as_posix(): path.read_bytes()
         for path in found
-        if path.is_file() and ".behave_cache" not in path.parts and not {".pytest_cache", "__pycache__"} & set(path.parts)
+        if path.is_file() and not {".pytest_cache", "__pycache__", ".behave_cache"} & set(path.parts)
     }
 
 
