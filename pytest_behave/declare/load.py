@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import glob
 import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +21,7 @@ from pytest_behave.declare.schema import SuitePart
 from pytest_behave.declare.yaml_positions import Document, Loc, read_yaml
 from pytest_behave.errors import SuiteError, did_you_mean
 from pytest_behave.records import Place, Suite
+from pytest_behave.records.memory import uncollected
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -38,7 +37,7 @@ def load_suite(path: Path, known_metrics: KnownMetrics) -> Suite:
 
     ``known_metrics`` tells, for the suite's ``python:`` module, which names may stand in ``metrics:`` by themselves.
     """
-    with _uncollected():
+    with uncollected():
         document = _with_base(read_yaml(path), path, [])
         if not isinstance(document.data, dict):
             found = "the file is empty" if document.data is None else "the file holds no mapping"
@@ -47,18 +46,6 @@ def load_suite(path: Path, known_metrics: KnownMetrics) -> Suite:
         _include_cases(document, path)
         suite = _checked_suite(document, path, known_metrics)
         return replace(suite, files=tuple(document.files), patterns=tuple(document.patterns))
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Let the garbage collector rest: of 10,000 cases nothing is garbage, and looking took two thirds of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def suite_of_data(data: dict[str, Any], path: Path, known_metrics: KnownMetrics) -> Suite:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -202,8 +203,13 @@ def case_from_json(data: Mapping[str, Any]) -> CaseResult:
 
 
 def _known_fields(record: Any, data: Mapping[str, Any]) -> dict[str, Any]:
-    names = {field.name for field in fields(record)}
+    names = _names_of(record)
     return {name: value for name, value in data.items() if name in names}
+
+
+@functools.cache
+def _names_of(record: Any) -> frozenset[str]:
+    return frozenset(field.name for field in fields(record))
 
 
 def record_schema() -> str:

@@ -14,6 +14,7 @@ from pytest_behave.errors import BehaveError, SuiteError
 from pytest_behave.evaluate import Prepared, pick_model, prepare_file
 from pytest_behave.plugin import BehaveWarning
 from pytest_behave.records import Behavior, CaseResult, Place, SuiteRun
+from pytest_behave.records.memory import uncollected
 from pytest_behave.report.changes import behavior_sentence
 from pytest_behave.report.lines import FAILING, UNSURE, case_section, case_sentence, fails, instance_section
 from pytest_behave.report.record import behavior_to_json, case_to_json, header_to_json, instance_to_json
@@ -51,6 +52,7 @@ class SuiteFile(pytest.File):
         except BehaveError as error:
             raise self.CollectError(runner.shown(f"{self.path}: {error}")) from None
         suite = self.prepared.suite
+        self.add_marker("behave")
         self.count = len(self.prepared.items) + len(suite.cases) + len(suite.tag_expectations)
         if runner.remembers:
             self.state = runner.states.before(self.prepared, started)
@@ -71,13 +73,19 @@ class Group(pytest.Collector):
         self.declared = items
 
     def collect(self) -> Iterable[pytest.Item]:
-        """Yield the items, in the order of the suite."""
+        """Return the items, in the order of the suite."""
         kind = CaseItem if self.name == "cases" else BehaviorItem
-        for index, (name, place) in enumerate(self.declared):
-            item = kind.from_parent(self, name=name, callobj=_replaced_by_runtest)
-            item.place, item.index = place, index
-            item.add_marker("behave")
-            yield item
+        suite = self.parent
+        if not isinstance(suite, SuiteFile):
+            raise TypeError("a group of items lives below a suite file")
+        items: list[SuiteItem] = []
+        with uncollected():
+            for index, (name, place) in enumerate(self.declared):
+                shared = items[0]._fixtureinfo if items else None  # noqa: SLF001 - as pytest does for parameters
+                item = kind.from_parent(self, name=name, callobj=_replaced_by_runtest, fixtureinfo=shared)
+                item.place, item.index, item.suite_file = place, index, suite
+                items.append(item)
+        return items
 
 
 def _replaced_by_runtest() -> None:
@@ -89,14 +97,7 @@ class SuiteItem(pytest.Function):
 
     place: Place | None = None
     index: int = 0
-
-    @property
-    def suite_file(self) -> SuiteFile:
-        """The suite's node."""
-        node = self.getparent(SuiteFile)
-        if node is None:
-            raise TypeError("a suite item lives below a suite file")
-        return node
+    suite_file: SuiteFile
 
     @property
     def suite_path(self) -> Path:

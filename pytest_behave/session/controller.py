@@ -25,7 +25,9 @@ class Controller:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.suites: dict[str, dict[str, Any]] = {}
+        self._wires: list[str] = []  # texts, which the garbage collector need not look into
+        self._suites: dict[str, dict[str, Any]] = {}
+        self._run: Run | None = None
         self.views: list[dict[str, Any]] = []
         self.said: dict[str, None] = {}
         self.uncollected = False
@@ -65,19 +67,30 @@ class Controller:
         self.said |= dict.fromkeys(getattr(report, "behave_said", ()))
         self.tally.add(report)
         wire = getattr(report, "behave", None)
-        if wire is None:
-            return
-        data = json.loads(wire)
-        suite = self.suites.setdefault(data["suite"], {"behaviors": {}, "cases": {}, "once": {}})
-        for kind in ("behaviors", "cases"):
-            suite[kind].update(dict(data.get(kind, ())))
-        suite["once"] = data.get("once") or suite["once"]
-        known = suite["once"].get("green")
-        if known is not None:
-            self.tally.expect(**known)
+        if wire is not None:
+            self._wires.append(wire)
+
+    @property
+    def suites(self) -> dict[str, dict[str, Any]]:
+        """What arrived, by suite; read from its text when first asked for."""
+        wires, self._wires = self._wires, []
+        for data in json.loads(f"[{','.join(wires)}]"):
+            suite = self._suites.setdefault(data["suite"], {"behaviors": {}, "cases": {}, "once": {}})
+            for kind in ("behaviors", "cases"):
+                suite[kind].update(dict(data.get(kind, ())))
+            suite["once"] = data.get("once") or suite["once"]
+        if wires:
+            self._run = None
+        return self._suites
 
     def run(self) -> Run:
         """Return everything that arrived."""
+        suites = self.suites
+        if self._run is None:
+            self._run = self._made(suites)
+        return self._run
+
+    def _made(self, suites: dict[str, dict[str, Any]]) -> Run:
         from pytest_behave.report.record import suite_from_json
 
         return Run(
@@ -93,7 +106,7 @@ class Controller:
                         },
                     }
                 )
-                for _, suite in sorted(self.suites.items())
+                for _, suite in sorted(suites.items())
             )
         )
 
@@ -115,6 +128,9 @@ class Controller:
     def _remember(self, *, complete: bool) -> None:
         """Remember which suites were green, for --behave-changed."""
         runner = self.config.stash[RUNNER]
+        for suite in self.suites.values():
+            if suite["once"].get("green"):
+                self.tally.expect(**suite["once"]["green"])
         found = self.tally.verdicts(complete=complete)
         if not found or not runner.remembers or runner.cache is None:
             return

@@ -37,13 +37,15 @@ class Tally:
 
     def add(self, report: pytest.TestReport | pytest.CollectReport) -> None:
         """Take the report of any phase of any item, or of a collector."""
+        if report.outcome == "passed" and report.when != "call":
+            return
         suite = report.nodeid.partition("::")[0]
         if not suite.endswith(SUFFIXES):
             return
         is_good = report.outcome == "passed" or (report.outcome == "skipped" and hasattr(report, "wasxfail"))
         if not is_good:
             self._failed.setdefault(suite, set()).add(report.nodeid)
-        elif report.when == "call":
+        else:
             self._passed.setdefault(suite, set()).add(report.nodeid)
 
     def expect(self, suite: str, items: int, state: dict[str, Any]) -> None:
