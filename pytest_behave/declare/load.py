@@ -18,9 +18,10 @@ from pytest_behave.declare.files import is_file
 from pytest_behave.declare.mend import mended
 from pytest_behave.declare.problems import Problems
 from pytest_behave.declare.schema import SuitePart
+from pytest_behave.declare.values import Part
 from pytest_behave.declare.yaml_positions import Document, Loc, read_yaml
 from pytest_behave.errors import SuiteError, did_you_mean
-from pytest_behave.records import Place, Suite
+from pytest_behave.records import Suite
 from pytest_behave.records.memory import uncollected
 
 if TYPE_CHECKING:
@@ -50,21 +51,21 @@ def load_suite(path: Path, known_metrics: KnownMetrics) -> Suite:
 
 def suite_of_data(data: dict[str, Any], path: Path, known_metrics: KnownMetrics) -> Suite:
     """Check a declaration given as Python values, as `behave.suite` does; ``path`` stands in for a file in messages."""
-    return _checked_suite(Document(data, values={(): Place(path)}), path, known_metrics)
+    return _checked_suite(Document(data, values={(): (path, None)}), path, known_metrics)
 
 
 def _checked_suite(document: Document, path: Path, known_metrics: KnownMetrics) -> Suite:
     problems = Problems(document)
-    keys_by_part: dict[int, list[str]] = {}
+    parts: dict[int, type[Part]] = {}
     try:
-        part: SuitePart | None = SuitePart.model_validate(document.data, context=keys_by_part)
+        part: SuitePart | None = SuitePart.model_validate(document.data, context=parts)
     except ValidationError as error:
         mistakes = [
             (details, _plain_loc(document.data, details["loc"], details["type"]))
             for details in error.errors()
             if details["type"] != "none_required"  # the other arm of an optional part
         ]
-        problems.sentences += [_sentence(document, details, loc, keys_by_part) for details, loc in mistakes]
+        problems.sentences += [_sentence(document, details, loc, parts) for details, loc in mistakes]
         part = mended(document.data, [loc for _, loc in mistakes])
     suite = None if part is None else build_suite(part, path, problems, known_metrics(part.python))
     if suite is None or problems.in_order():
@@ -208,11 +209,12 @@ def _included(document: Document, path: Path, pattern: str, place: str) -> list[
 # --- sentences for pydantic's errors ------------------------------------------------------------------------------
 
 
-def _sentence(document: Document, details: ErrorDetails, loc: Loc, keys_by_part: dict[int, list[str]]) -> str:
+def _sentence(document: Document, details: ErrorDetails, loc: Loc, parts: dict[int, type[Part]]) -> str:
     kind, context = details["type"], details.get("ctx", {})
     shown = _dotted(loc)
     if kind == "extra_forbidden":
-        allowed = keys_by_part.get(id(_at(document.data, loc[:-1])), [])
+        part = parts.get(id(_at(document.data, loc[:-1])))
+        allowed = [] if part is None else [field.alias or name for name, field in part.model_fields.items()]
         return f"{document.key_place(loc)}: unknown key {str(loc[-1])!r}{did_you_mean(str(loc[-1]), allowed)}"
     if kind == "missing":
         return f"{document.value_place(loc[:-1])}: missing key {str(loc[-1])!r}"

@@ -78,7 +78,7 @@ class Part(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _note_keys(cls, value: Any, info: ValidationInfo) -> Any:
-        """Tell the caller (in ``context``) which keys this mapping may have, for suggestions."""
+        """Tell the caller (in ``context``) which part this mapping is, for suggestions."""
         if info.context is not None:
-            info.context[id(value)] = [field.alias or name for name, field in cls.model_fields.items()]
+            info.context[id(value)] = cls
         return value

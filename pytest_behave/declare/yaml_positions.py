@@ -18,6 +18,7 @@ from pytest_behave.errors import SuiteError
 from pytest_behave.records import Place
 
 Loc = tuple[str | int, ...]
+Spot = tuple[Path, "yaml.Mark | None"]  # a place that is only made where somebody asks
 MOST_LEVELS = 100  # libyaml's parser crashes the process some ten thousand levels deep
 MOST_REPEATED = 100_000
 
@@ -75,8 +76,8 @@ class Document:
     """
 
     data: Any
-    keys: dict[Loc, Place] = field(default_factory=dict)
-    values: dict[Loc, Place] = field(default_factory=dict)
+    keys: dict[Loc, Spot] = field(default_factory=dict)
+    values: dict[Loc, Spot] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     patterns: list[str] = field(default_factory=list)
@@ -85,13 +86,18 @@ class Document:
         """Return where a key stands (for an item of a list: the item), or the nearest thing around it."""
         while loc and loc not in self.keys and loc not in self.values:
             loc = loc[:-1]
-        return self.keys.get(loc) or self.values[loc]
+        return _place(self.keys.get(loc) or self.values[loc])
 
     def value_place(self, loc: Loc) -> Place:
         """Return where a value stands, or the nearest thing around it."""
         while loc and loc not in self.values:
             loc = loc[:-1]
-        return self.values[loc]
+        return _place(self.values[loc])
+
+
+def _place(spot: Spot) -> Place:
+    path, mark = spot
+    return Place(path, mark.line + 1, mark.column + 1) if mark is not None else Place(path)
 
 
 def read_yaml(path: Path) -> Document:
@@ -112,7 +118,7 @@ def read_yaml(path: Path) -> Document:
         before = text.encode()[: error.position].decode(errors="ignore")
         place = Place(path, before.count("\n") + 1, len(before) - before.rfind("\n"))
         raise SuiteError([f"{place}: this is not YAML: {str(error).splitlines()[0]}"]) from None
-    document = Document(None, values={(): Place(path)}, files=[path])
+    document = Document(None, values={(): (path, None)}, files=[path])
     if node is not None:
         document.data = _Builder(path, document, has_aliases="&" in text).build(node, ())
     return document
@@ -142,10 +148,10 @@ class _Builder:
         self.merged: dict[int, dict[str, yaml.Node]] = {}
 
     def build(self, node: yaml.Node, loc: Loc) -> Any:
-        place = self._place(node)
-        self.document.values[loc] = place
+        self.document.values[loc] = (self.path, node.start_mark)
         if not self.has_aliases:
             return self._value(node, loc)
+        place = self._place(node)
         if id(node) in self.built:
             self.repeated += 1
             if self.repeated > MOST_REPEATED:
@@ -162,8 +168,7 @@ class _Builder:
             self.under_way.discard(id(node))
 
     def _place(self, node: yaml.Node) -> Place:
-        mark = node.start_mark
-        return Place(self.path, mark.line + 1, mark.column + 1)
+        return _place((self.path, node.start_mark))
 
     def _value(self, node: Any, loc: Loc) -> Any:
         if isinstance(node, yaml.ScalarNode):
@@ -193,10 +198,10 @@ class _Builder:
                 continue
             key_loc = (*loc, key)
             if key in result:
-                first = self.document.keys[key_loc]
+                first = self.document.key_place(key_loc)
                 self._problem(key_node, f"duplicate key {key!r}, first used in line {first.line}")
                 continue
-            self.document.keys[key_loc] = self._place(key_node)
+            self.document.keys[key_loc] = (self.path, key_node.start_mark)
             result[key] = self.build(value_node, key_loc)
         for key, value_node in self._merged(node, ()).items() if merges else ():
             if key not in result:

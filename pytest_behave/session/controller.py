@@ -13,6 +13,7 @@ import pytest
 
 from pytest_behave.errors import BaselineError
 from pytest_behave.records import Run
+from pytest_behave.records.memory import uncollected
 from pytest_behave.session.green import Tally, remember
 from pytest_behave.session.runner import RUNNER
 
@@ -85,9 +86,10 @@ class Controller:
 
     def run(self) -> Run:
         """Return everything that arrived."""
-        suites = self.suites
-        if self._run is None:
-            self._run = self._made(suites)
+        with uncollected():
+            suites = self.suites
+            if self._run is None:
+                self._run = self._made(suites)
         return self._run
 
     def _made(self, suites: dict[str, dict[str, Any]]) -> Run:
@@ -128,7 +130,9 @@ class Controller:
     def _remember(self, *, complete: bool) -> None:
         """Remember which suites were green, for --behave-changed."""
         runner = self.config.stash[RUNNER]
-        for suite in self.suites.values():
+        with uncollected():
+            suites = self.suites
+        for suite in suites.values():
             if suite["once"].get("green"):
                 self.tally.expect(**suite["once"]["green"])
         found = self.tally.verdicts(complete=complete)

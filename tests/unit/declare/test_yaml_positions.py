@@ -245,14 +245,18 @@ def test_every_key_and_value_has_the_place_of_its_text(path, shape, style, heade
     assert document.data == labels.data
     assert set(document.keys) == set(labels.key_marks)
     for loc, mark in labels.key_marks.items():
-        assert offset(text, document.keys[loc]) in (text.index(mark[:5]), text.index(mark[:5]) - 1)  # -1: its quote
-    for loc, place in document.values.items():
+        assert offset(text, document.key_place(loc)) in (
+            text.index(mark[:5]),
+            text.index(mark[:5]) - 1,
+        )  # -1: its quote
+    for loc in document.values:
+        place = document.value_place(loc)
         assert place.path == path
         if loc in labels.marks:
             assert offset(text, place) in (text.index(labels.marks[loc][:5]), text.index(labels.marks[loc][:5]) - 1)
         elif loc:
             assert text[offset(text, place)] in "[{-" or place in {
-                document.keys[inner] for inner in document.keys if inner[:-1] == loc
+                document.key_place(inner) for inner in document.keys if inner[:-1] == loc
             }
     count = sum(1 for _ in values(labels.data))
     assert len(document.values) == count
@@ -381,7 +385,7 @@ def test_a_file_that_is_not_there_or_is_a_folder_is_refused(tmp_path):
 def test_a_byte_order_mark_and_any_line_ends_change_nothing(read, content):
     document = read(content)
     assert document.data == {"a": 1, "b": 2}
-    assert [str(place)[-4:] for place in document.keys.values()] == [":1:1", ":2:1"]
+    assert [str(document.key_place(loc))[-4:] for loc in document.keys] == [":1:1", ":2:1"]
 
 
 # --- anchors ------------------------------------------------------------------------------------------------------

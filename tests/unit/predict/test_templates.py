@@ -13,14 +13,14 @@ from pytest_behave.declare.problems import Problems
 from pytest_behave.declare.templates import columns_in, parse_structure, parse_text
 from pytest_behave.declare.yaml_positions import Document
 from pytest_behave.predict.templates import as_text, filled, filled_text, found_at
-from pytest_behave.records import ForEach, Place, Placeholder, TextTemplate
+from pytest_behave.records import ForEach, Placeholder, TextTemplate
 
 BRACES = st.text(alphabet="{}ab $%[]")
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), BRACES)
 
 
 def parsed(value):
-    problems = Problems(Document(None, values={(): Place(Path())}))
+    problems = Problems(Document(None, values={(): (Path(), None)}))
     template = parse_structure((), value, problems)
     return template, problems.sentences
 
@@ -34,7 +34,7 @@ def test_what_is_put_in_is_never_read_again(before, value, after):
 
 @given(text=BRACES, value=BRACES)
 def test_a_text_that_parses_is_its_pieces_joined_again(text, value):
-    problems = Problems(Document(None, values={(): Place(Path())}))
+    problems = Problems(Document(None, values={(): (Path(), None)}))
     template = parse_text((), text, problems)
     if problems.sentences:
         return
