@@ -45,7 +45,7 @@ class SuiteFile(pytest.File):
         runner = self.config.stash[RUNNER]
         started = time.time_ns()
         try:
-            self.prepared = prepare_file(self.path, runner.extensions(self.path), runner.resources)
+            self.prepared = prepare_file(self.path, runner.extensions(self.path), runner.open_resources())
             pick_model(self.prepared, self.config.getoption("behave_model"))
         except SuiteError as error:
             raise self.CollectError(runner.shown(str(error))) from None

@@ -136,10 +136,11 @@ class Controller:
             if suite["once"].get("green"):
                 self.tally.expect(**suite["once"]["green"])
         found = self.tally.verdicts(complete=complete)
-        if not found or not runner.remembers or runner.cache is None:
+        cache = runner.open_cache() if found and runner.remembers else None
+        if cache is None:
             return
         try:
-            remember(runner.cache.folder, found, runner.cache.prepare)
+            remember(cache.folder, found, cache.prepare)
         except OSError as error:
             self.said[f"which suites were green cannot be remembered ({error.strerror})"] = None
 

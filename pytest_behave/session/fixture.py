@@ -33,7 +33,7 @@ class Behave:
             extensions=runner.extensions(folder / "behave.suite"),
             ref=self._config.getoption("behave_against"),
             accepts=runner.accepts,
-            cache=runner.cache,
+            cache=runner.open_cache(),
         )
         runner.views.append(view)
         return view

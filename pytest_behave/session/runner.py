@@ -52,6 +52,8 @@ class Runner:
         self._sent: set[Path] = set()
         self._relative: dict[str | Path, str] = {}
         self.views: list[SuiteView] = []
+        self._cache: Cache | None = None
+        self._resources: Resources | None = None
         # duplicated now, while pytest does not capture: a model runs while it does
         self._screen = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace") if os.isatty(2) else None
         if self._screen is not None:
@@ -60,9 +62,23 @@ class Runner:
         self.said: dict[str, None] = {}  # lines for the summary, in order
         self._groups: dict[Path, dict[str, list[tuple[int, Behavior]]]] = {}
 
-    @cached_property
-    def resources(self) -> Resources:
-        """Where suites run."""
+    # methods, no properties: pytest may read every attribute of a plugin, and these import pandas
+
+    def open_resources(self) -> Resources:
+        """Return where suites run, always the same; raise ``UsageError`` for an engine or a size that is none."""
+        if self._resources is None:
+            self._resources = self._opened_resources()
+        return self._resources
+
+    def open_cache(self) -> Cache | None:
+        """Return the prediction cache, always the same; None if it is switched off."""
+        if self._cache is None and self.cache_folder is not None:
+            from pytest_behave.predict.cache import Cache
+
+            self._cache = Cache(self.cache_folder, self.audience)
+        return self._cache
+
+    def _opened_resources(self) -> Resources:
         from pytest_behave.evaluate import Resources
 
         name, memory = (self.config.getoption(f"behave_{option}") for option in ("engine", "memory"))
@@ -81,7 +97,7 @@ class Runner:
         """Refuse an engine or a size that is none before anything is read."""
         option = self.config.getoption
         if option("behave_engine") != "local" or option("behave_memory"):
-            self.resources  # noqa: B018 - its making checks them
+            self.open_resources()
         if option("behave_changed") and self.cache_folder is None:
             raise pytest.UsageError(
                 "--behave-changed has nothing to go by: what was green is kept in the cache, which is off"
@@ -144,7 +160,7 @@ class Runner:
                 share=self._share(path),
                 keep=self._keep(path) if self.accepts and prepared.baseline is None else None,
                 terminal=self._terminal,
-                cache=self.cache,
+                cache=self.open_cache(),
             )
             self._runs[path] = replace(run, strict=self.is_strict, behaviors=tuple(map(self._stored, run.behaviors)))
         return self._runs[path]
@@ -235,15 +251,6 @@ class Runner:
         return Selection(self.config, self.states, self.known_green, self._say)
 
     # -- the prediction cache
-
-    @cached_property
-    def cache(self) -> Cache | None:
-        """The prediction cache; None if it is switched off."""
-        if self.cache_folder is None:
-            return None
-        from pytest_behave.predict.cache import Cache
-
-        return Cache(self.cache_folder, self.audience)
 
     @cached_property
     def cache_folder(self) -> Path | None:
