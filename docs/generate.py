@@ -25,6 +25,7 @@ TASKS = {
     "Any task": (),
     "Binary": ("binary",),
     "Binary and multiclass": ("binary", "multiclass"),
+    "Binary, multiclass and text": ("binary", "multiclass", "text"),
     "Multiclass": ("multiclass",),
     "Regression": ("regression",),
     "Text": ("text",),

@@ -24,6 +24,7 @@ class Mark:
     better: Literal["higher", "lower"] = "higher"
     stage: Literal["input", "output"] = "input"
     batch_size: int = 1024
+    repeats: int = 1
 
 
 def _mark(function: Function, mark: Mark) -> Function:
@@ -38,14 +39,19 @@ def _name_of(function: Callable[..., Any], name: str | None) -> str:
 @overload
 def model(function: Function, /) -> Function: ...
 @overload
-def model(*, name: str | None = None, batch_size: int = 1024) -> Callable[[Function], Function]: ...
+def model(*, name: str | None = None, batch_size: int = 1024, repeats: int = 1) -> Callable[[Function], Function]: ...
 def model(
-    function: Function | None = None, /, *, name: str | None = None, batch_size: int = 1024
+    function: Function | None = None, /, *, name: str | None = None, batch_size: int = 1024, repeats: int = 1
 ) -> Function | Callable[[Function], Function]:
-    """Mark a callable from DataFrame to outputs, so that ``model: NAME`` finds it."""
+    """Mark a callable from DataFrame to outputs, so that ``model: NAME`` finds it.
+
+    One whose answers differ from time to time can be asked ``repeats`` times about each instance.
+    """
+    if repeats < 1:
+        raise ValueError(f"@behave.model: repeats={repeats}, but a model is asked at least once")
 
     def decorate(target: Function) -> Function:
-        return _mark(target, Mark("model", _name_of(target, name), target, batch_size=batch_size))
+        return _mark(target, Mark("model", _name_of(target, name), target, batch_size=batch_size, repeats=repeats))
 
     return decorate if function is None else decorate(function)
 

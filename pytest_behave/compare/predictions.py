@@ -1,5 +1,7 @@
 """The accepted model's predictions as a parquet file: one row per instance, sorted by id, same content same bytes.
 
+A model that answers several times has that many rows per instance, in the order in which it was asked.
+
 Labels keep their kind: text, whole numbers, numbers, booleans and datetime64 are columns of that type; lists, mappings
 and mixed kinds are JSON; objects that JSON does not know become their text. Text that UTF-8 cannot hold (half a surrogate pair) makes its column binary.
 """
@@ -31,7 +33,7 @@ def predictions_bytes(stored: StoredPredictions) -> bytes:
     import pyarrow.parquet as pq
 
     ids = [str(name) for name in stored.ids.tolist()]
-    order = np.array(sorted(range(len(ids)), key=ids.__getitem__), dtype=np.intp)
+    order = np.array(sorted(range(len(ids)), key=ids.__getitem__), dtype=np.intp)  # repeats stay in their order
     said = stored.predictions
     series = {} if said.prediction is None else {"prediction": said.prediction}
     series |= {f"{EXTRA}{name}": said.extra[name] for name in sorted(said.extra)}
@@ -49,6 +51,7 @@ def predictions_bytes(stored: StoredPredictions) -> bytes:
         "format": FORMAT,
         "columns": list(stored.columns),
         "model": stored.model,
+        **({"repeats": stored.repeats} if stored.repeats > 1 else {}),
         "names": list(columns),  # the file's own cannot hold every text
         "json": [name for name, (_, is_json) in encoded.items() if is_json],
     }
@@ -135,11 +138,17 @@ def _stored(data: bytes, name: str) -> StoredPredictions | str:
     if about.get("format") != FORMAT:
         return f"{name} has the unknown format {about.get('format')!r}, not {FORMAT!r}"
     columns = dict(zip(about["names"], table.columns, strict=True))
+    repeats = int(about.get("repeats", 1))
+    if repeats > 1:
+        first_answers_first = np.arange(table.num_rows).reshape(-1, repeats).T.ravel()
+        columns = {key: column.take(first_answers_first) for key, column in columns.items()}
     ids = np.array(_values(columns["id"]), dtype=object)
     numbers = {
         key: np.array(columns[key]) for key in columns if key in ("score", "content", "target") or _is(key, PROBA)
     }
-    if any(column.null_count for key, column in columns.items() if key in {"id", *numbers}) or len(set(ids)) < len(ids):
+    once = ids.reshape(repeats, -1)
+    is_unique = len(set(once[0])) == once.shape[1] and bool((once == once[0]).all())
+    if any(column.null_count for key, column in columns.items() if key in {"id", *numbers}) or not is_unique:
         return f"{name} lacks ids or figures, or has an id twice"
     series = {
         key: _decoded(columns[key], is_json=key in about["json"])
@@ -153,7 +162,7 @@ def _stored(data: bytes, name: str) -> StoredPredictions | str:
         extra={key.removeprefix(EXTRA): values for key, values in series.items() if _is(key, EXTRA)},
     )
     covered = tuple(map(str, about["columns"]))
-    return StoredPredictions(ids, numbers["content"], numbers["target"], covered, str(about["model"]), said)
+    return StoredPredictions(ids, numbers["content"], numbers["target"], covered, str(about["model"]), said, repeats)
 
 
 def _is(key: str, prefix: str) -> bool:

@@ -33,7 +33,7 @@ def make_slices(table: Table, specs: tuple[SliceSpec, ...], *, is_part: bool = F
 
     In a part of a dataset it is no problem that values, ids, slices or members are missing.
     """
-    made = {OVERALL: Slice(OVERALL, None, 1, Everything(len(table)))}
+    made = {OVERALL: Slice(OVERALL, None, 1, Everything(len(table)), repeats=table.repeats)}
     maker = _Maker(table, {spec.name: spec for spec in specs}, made, is_part)
     for spec in specs:
         maker.make(spec)
@@ -67,7 +67,7 @@ class _Maker:
         finally:
             self.under_way.pop()
         problem = None if bits.count or self.is_part else NOTHING
-        return Slice(spec.name, None, spec.min_size, bits, spec.place, problem)
+        return Slice(spec.name, None, spec.min_size, bits, spec.place, problem, repeats=self.table.repeats)
 
     def _all_of(self, spec: SliceSpec) -> Bits:
         parts = [self._part(part) for part in spec.parts]
@@ -97,11 +97,12 @@ class _Maker:
         return self.table.evaluator.bits(expression)
 
     def _ids(self, spec: SliceSpec) -> Bits:
-        known = set(self.table.ids.tolist())
+        ids = self.table.once.ids
+        known = set(ids.tolist())
         absent = [id_ for id_ in spec.ids if id_ not in known]
         if absent and not self.is_part:
             raise DataError(f"names {len(absent)} ids that the dataset lacks ({', '.join(absent[:3])})")
-        return packed(pd.Series(self.table.ids).isin(list(spec.ids)).to_numpy())
+        return packed(np.tile(pd.Series(ids).isin(list(spec.ids)).to_numpy(), self.table.repeats))
 
     def _members(self, spec: SliceSpec) -> list[Slice]:
         groups = self._groups(spec)
@@ -109,7 +110,7 @@ class _Maker:
         if spec.predicate is not None:
             codes = np.where(self._predicate(spec.predicate).bools(), codes, codes.dtype.type(-1))
         found = [
-            Slice(f"{spec.name}={name}", spec.name, spec.min_size, bits, spec.place, rank=rank)
+            Slice(f"{spec.name}={name}", spec.name, spec.min_size, bits, spec.place, None, rank, self.table.repeats)
             for name, rank, bits in zip(groups.names, groups.ranks, members(codes, len(groups.names)), strict=True)
             if bits.count or spec.edges  # a bin that was declared stays visible when it is empty
         ]

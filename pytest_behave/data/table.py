@@ -26,7 +26,8 @@ MOST_CATEGORIES = 50
 class Table:
     """All columns of a suite by name. Metadata is computed when first asked for.
 
-    The frame is the whole dataset or, with as many as ``rows_before`` rows before it, a part of it.
+    The frame is the whole dataset or, with as many as ``rows_before`` rows before it, a part of it. For a model that
+    answers several times, ``repeated`` gives a table with a row per answer; ``once`` is the dataset itself.
     """
 
     def __init__(  # noqa: PLR0913 - rows, and all that is said of them
@@ -40,6 +41,8 @@ class Table:
         rows_before: int | None = None,
     ) -> None:
         self.spec = spec
+        self.repeats = 1
+        self._once: Table | None = None
         self.is_part = rows_before is not None
         self.metadata = {item.name: item for item in metadata}
         self.frame = frame
@@ -80,23 +83,41 @@ class Table:
         other.evaluator = other._evaluator()  # noqa: SLF001 - as above
         return other
 
+    def repeated(self, repeats: int) -> Table:
+        """Return a table with a row per answer, the first answers to all instances before the second ones."""
+        other = copy.copy(self)
+        other._once, other.repeats = self, repeats  # noqa: SLF001 - a table of the same class
+        other.frame = pd.concat([self.frame] * repeats, ignore_index=True)
+        other.ids = np.array([f"{id_} #{repeat + 1}" for repeat in range(repeats) for id_ in self.ids], dtype=object)
+        other._columns, other._under_way = {}, []  # noqa: SLF001 - as above
+        other.evaluator = other._evaluator()  # noqa: SLF001 - as above
+        return other
+
+    @property
+    def once(self) -> Table:
+        """The table with a row per instance."""
+        return self if self._once is None else self._once
+
     def __len__(self) -> int:
         return len(self.frame)
 
     @property
     def fingerprint(self) -> str:
         """The content of the rows in use, whatever their order."""
-        return frame_fingerprint(self.frame)
+        return frame_fingerprint(self.once.frame)
 
     def hashes(self, columns: Iterable[str]) -> np.ndarray:
-        """Return a 32-bit hash per row of some of the dataset's own columns."""
-        return row_hashes(self.frame, columns)
+        """Return a 32-bit hash per instance of some of the dataset's own columns."""
+        return row_hashes(self.once.frame, columns)
 
     def clusters(self, name: str | None = None) -> np.ndarray | None:
         """Return the number of each row's cluster, by a column or else as declared, None if neither names one.
 
-        Rows without a value are on their own.
+        Rows without a value are on their own. The answers to an instance are in one cluster at least.
         """
+        if self._once is not None:
+            clusters = self._once.clusters(name)
+            return np.tile(np.arange(len(self._once)) if clusters is None else clusters, self.repeats)
         name = name or self.spec.cluster
         if name is None:
             return None
@@ -140,7 +161,7 @@ class Table:
                 return True
             if item.expression is not None:
                 return self.needs_output(item.expression, open_ended=open_ended)
-            return item.column is not None and self._name_needs_output(
+            return item.column not in (None, item.name) and self._name_needs_output(
                 Name(item.column, quoted=True), open_ended=open_ended
             )
         known = name.name in self.frame.columns or name.name == "target"
@@ -173,6 +194,9 @@ class Table:
 
     def _derived(self, item: MetadataSpec) -> Column:
         key = f"metadata {item.name}"
+        source = self._source(item)
+        if key not in self._columns and source is not None:
+            self._columns[key] = repeated_column(source._derived(item), self.repeats)  # noqa: SLF001 - of the same class
         if key not in self._columns:
             if item.name in self._under_way:
                 raise PredicateError(f"metadata {item.name!r} is defined by itself")
@@ -182,6 +206,11 @@ class Table:
             finally:
                 self._under_way.pop()
         return self._columns[key]
+
+    def _source(self, item: MetadataSpec) -> Table | None:
+        """Return the table of instances where a row per answer can take some metadata from it."""
+        once = self._once
+        return None if once is None or self._name_needs_output(Name(item.name, quoted=True), open_ended=True) else once
 
     def _derive(self, item: MetadataSpec) -> Column:
         if item.expression is not None:
@@ -198,6 +227,10 @@ class Table:
         item = self.metadata.get(name)
         if item is None or item.column is None:
             return None
+        source = self._source(item)
+        if source is not None:
+            groups = source.bins_of(name)
+            return None if groups is None else groups._replace(codes=np.tile(groups.codes, self.repeats))
         column = self._own(item.column) if item.column == item.name else self.lookup(Name(item.column, quoted=True))
         if item.edges:
             return by_edges(item.column, column, item.edges)
@@ -287,6 +320,12 @@ def _instance_ids(frame: pd.DataFrame, spec: DatasetSpec, rows_before: int) -> n
             f"(for example {examples})"
         )
     return np.asarray(ids, dtype=object)
+
+
+def repeated_column(column: Column, repeats: int) -> Column:
+    """Return a column of all rows, that many times over."""
+    codes = None if column.codes is None else (np.tile(column.codes[0], repeats), column.codes[1])
+    return Column(column.kind, np.tile(column.values, repeats), np.tile(column.missing, repeats), codes)
 
 
 def _group_column(groups: Groups) -> Column:

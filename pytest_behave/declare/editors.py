@@ -34,7 +34,7 @@ BUILT_IN_METRICS = (
     *("micro_precision", "macro_precision", "weighted_precision", "micro_recall", "macro_recall", "weighted_recall"),
     *("micro_f1", "macro_f1", "weighted_f1", "mae", "mse", "rmse", "bias", "mape", "r2", "median_ae"),
     *("absolute_error_quantile", "exact_match", "contains", "wer", "cer", "rouge_l", "chrf", "length"),
-    *("count", "share", "latency", "cost"),
+    *("agreement", "count", "share", "latency", "cost"),
 )
 # Fits no finished name: an editor completes from it, and does not list it whenever the mouse is over a metric.
 METRIC_NAMES: JsonDict = {

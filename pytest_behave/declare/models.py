@@ -26,6 +26,7 @@ FITTING = {
     "allow_pickle": {"estimator"},
     "options": {"plugin"},
     "fingerprint": {"python", "estimator", "plugin", "url", "command"},
+    "repeats": {"python", "plugin", "url", "command"},
     "protocol": {"url"},
     **{key: {"url"} for keys in (OF_EVERY_PROTOCOL, *KEYS.values()) for key in keys - {"features", "batch_size"}},
     "timeout": {"url", "command"},
@@ -90,6 +91,7 @@ def _model(loc: Loc, name: str, value: str | ModelPart, folder: Path, problems: 
         options=value.options,
         service=build_service(loc, value, folder, problems) if is_service else None,
         fingerprint=value.fingerprint,
+        repeats=value.repeats,
         place=place,
     )
 

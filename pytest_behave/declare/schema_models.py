@@ -106,6 +106,14 @@ class ModelPart(Part):
         "Default: the code and the files that the model reaches; what is behind a url cannot be seen.",
         examples=["2026-11-03"],
     )
+    repeats: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="How often the model is asked about each instance, for one whose answers differ from time to time. A "
+        "callable with a parameter `seed` gets 0, 1, ...; a chat model's `seed` rises with each. Default: 1.",
+        examples=[5],
+    )
     protocol: Literal["mlflow", "openai-chat", "v2", "json"] | None = Field(
         default=None,
         description="How the server is asked: mlflow (/invocations), openai-chat (any compatible server), v2 (KServe, "

@@ -14,6 +14,7 @@ from pytest_behave.compare.tails import SEED
 from pytest_behave.data.table import Table
 from pytest_behave.evaluate.measured import Measured, Predictor, outcome_of
 from pytest_behave.evaluate.prepare import Prepared
+from pytest_behave.evaluate.repeats import rows_of, with_agreement
 from pytest_behave.records import (
     Accepted,
     BaselineUse,
@@ -34,7 +35,7 @@ class Against:
 
     ``outcome`` are its outputs in the order of the dataset, valid on the ``common`` rows; None, with a ``reason``, where
     only values are known. ``stored`` are those values, None where the baseline is a model. ``accepted`` is the working
-    tree's baseline where a commit's is compared with.
+    tree's baseline where a commit's is compared with. ``other_repeats`` says that the candidate answers more or less often.
     """
 
     use: BaselineUse
@@ -45,6 +46,7 @@ class Against:
     reason: str = ""
     notes: tuple[str, ...] = ()
     columns: Mapping[str, pd.Series] = field(default_factory=dict)
+    other_repeats: bool = False
 
     @property
     def coverage(self) -> float:
@@ -57,11 +59,24 @@ def against_model(
     prepared: Prepared, table: Table, model: ModelSpec, predictor: Predictor, ref: str | None = None
 ) -> Against:
     """Return another model as the baseline, run over the same rows; a commit ``ref`` has no part in that."""
-    predictions = predictor.predict("rows", table.frame, table.ids.tolist())
+    once, repeats = table.once, table.repeats
+    predictions = predictor.predict("rows", once.frame, once.ids.tolist(), repeats)
     outcome = outcome_of(prepared, table, model, predictions, {})
-    use = baseline_use(prepared, "model", model.name, len(table))
-    notes = (f"--behave-against={ref} is not used: the suite compares with the model {model.name}",) if ref else ()
-    return Against(use, outcome, np.ones(len(table), dtype=bool), notes=notes, columns=_named(table))
+    if model.repeats >= repeats:
+        outcome = with_agreement(outcome, repeats)
+    use = baseline_use(prepared, "model", model.name, len(once))
+    notes = [f"--behave-against={ref} is not used: the suite compares with the model {model.name}"] if ref else []
+    notes += _repeats_notes(min(model.repeats, repeats), repeats)
+    return Against(use, outcome, np.ones(len(table), dtype=bool), notes=tuple(notes), columns=_named(table))
+
+
+def _repeats_notes(given: int, repeats: int) -> list[str]:
+    if given == repeats:
+        return []
+    used = (
+        f"the first {repeats} are compared" if given > repeats else f"{'they are' if given > 1 else 'it is'} used again"
+    )
+    return [f"the baseline has {given} answer{'s' * (given > 1)} per instance, the model gives {repeats}: {used}"]
 
 
 def _losses_first(prepared: Prepared, changed: Sequence[Accepted]) -> tuple[Accepted, ...]:
@@ -108,7 +123,7 @@ def against_stored(prepared: Prepared, table: Table, ref: str | None) -> Against
         notes = [f"comparing with values alone, which sees far less: {found}"]
         if stored.dataset not in (None, table.fingerprint):
             notes.append(OTHER_DATASET)
-        use = replace(use, common=len(table))
+        use = replace(use, common=len(table.once))
         return Against(use, None, ~nowhere, stored, accepted, found, tuple(notes))
     against = _aligned(prepared, table, found, Against(use, None, nowhere, stored, accepted))
     return replace(against, notes=(*against.notes, *_coverage_notes(against)))
@@ -122,9 +137,11 @@ def baseline_use(prepared: Prepared, kind: str, name: str, common: int) -> Basel
 
 def _aligned(prepared: Prepared, table: Table, found: StoredPredictions, against: Against) -> Against:
     """Bring the stored outputs into the order of the dataset; rows that it lacks get any row's, and are not common."""
-    rows = pd.Index(found.ids).get_indexer(pd.Index(table.ids.tolist()))
+    once, repeats = table.once, table.repeats
+    size = len(found.ids) // found.repeats
+    rows = pd.Index(found.ids[:size]).get_indexer(pd.Index(once.ids.tolist()))
     known = rows >= 0
-    notes = []
+    notes = _repeats_notes(found.repeats, repeats)
     outputs = output_columns_of(prepared)
     lost = [name for name in found.columns if name not in table.frame.columns or name in outputs]
     content = table.hashes(name for name in found.columns if name not in lost)
@@ -134,33 +151,34 @@ def _aligned(prepared: Prepared, table: Table, found: StoredPredictions, against
             f"column {lost[0]!r} of the baseline's dataset {why}, so rows with other content cannot be told; "
             "accept the baseline again"
         )
-    same_content = np.ones(len(table), dtype=bool) if lost else content == found.content[rows]
+    same_content = np.ones(len(once), dtype=bool) if lost else content == found.content[rows]
     same_target = target_hashes(table) == found.target[rows]
     common = known & same_content & same_target
     use = replace(
         against.use,
         common=int(common.sum()),
         added=int((~known).sum()),
-        removed=len(found.ids) - int(known.sum()),
+        removed=size - int(known.sum()),
         changed=int((known & ~common).sum()),
     )
     if not common.any():
         return replace(against, use=use, reason="no row is in both, unchanged", notes=tuple(notes))
     filled = np.where(common, rows, rows[common][0])
-    outcome = outcome_of(
-        prepared, table, ModelSpec("baseline", "predictions", ""), _taken(found.predictions, filled), {}
-    )
+    answers = (np.arange(repeats)[:, None] % found.repeats * size + filled).ravel()
+    said = rows_of(found.predictions, answers)
+    outcome = outcome_of(prepared, table, ModelSpec("baseline", "predictions", ""), said, {})
+    if found.repeats >= repeats:
+        outcome = with_agreement(outcome, repeats)
+    common = np.tile(common, repeats)
     outside = {name: series.where(common) for name, series in _named(table).items()}
-    return replace(against, use=use, outcome=outcome, common=common, notes=tuple(notes), columns=outside)
-
-
-def _taken(predictions: Predictions, rows: np.ndarray) -> Predictions:
-    series = predictions.prediction
-    return Predictions(
-        prediction=None if series is None else series.iloc[rows].reset_index(drop=True),
-        score=None if predictions.score is None else predictions.score[rows],
-        proba={name: values[rows] for name, values in predictions.proba.items()},
-        extra={name: values.iloc[rows].reset_index(drop=True) for name, values in predictions.extra.items()},
+    return replace(
+        against,
+        use=use,
+        outcome=outcome,
+        common=common,
+        notes=tuple(notes),
+        columns=outside,
+        other_repeats=found.repeats != repeats,
     )
 
 
@@ -206,9 +224,9 @@ def predictions_to_store(measured: Measured, fingerprint: str) -> bytes:
     columns = content_columns(prepared, table)
     return predictions_bytes(
         StoredPredictions(
-            ids=table.ids,
-            content=table.hashes(columns),
-            target=target_hashes(table),
+            ids=np.tile(table.once.ids, table.repeats),
+            content=np.tile(table.hashes(columns), table.repeats),
+            target=np.tile(target_hashes(table), table.repeats),
             columns=tuple(columns),
             model=fingerprint,
             predictions=Predictions(
@@ -217,5 +235,6 @@ def predictions_to_store(measured: Measured, fingerprint: str) -> bytes:
                 proba=measured.predictions.proba,
                 extra=measured.predictions.extra,
             ),
+            repeats=table.repeats,
         )
     )

@@ -50,14 +50,14 @@ def _clustered(pairs: Pairs, rows: np.ndarray, clusters: np.ndarray, estimate: E
         half = float(t_quantile(freedom)) * error
         return replace(estimate, low=estimate.value - half, high=estimate.value + half, interval="t by cluster")
     if 0 <= estimate.value <= 1 and (estimate.low or 0.0) >= 0:
-        low, high = _effective_wilson(estimate.value, error, freedom, count)
+        low, high = effective_wilson(estimate.value, error, freedom, count)
         return replace(estimate, low=low, high=high, interval="wilson, effective size")
     half = float(t_quantile(freedom)) * error
     low, high = max(estimate.value - half, -1.0), min(estimate.value + half, 1.0)
     return replace(estimate, low=low, high=high, interval="delta method by cluster")
 
 
-def _effective_wilson(value: float, error: float, freedom: int, count: int) -> tuple[float, float]:
+def effective_wilson(value: float, error: float, freedom: int, count: int) -> tuple[float, float]:
     """Wilson's interval of as many independent rows as have this error (Korn & Graubard 1998, Surv. Methodol. 24:193).
 
     With the quantile of Student's distribution in place of the normal one; where all rows agree, of as many as clusters.

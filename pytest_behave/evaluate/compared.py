@@ -163,8 +163,10 @@ class Comparisons:
         deferred = {spec.name for spec in self.measured.prepared.deferred}
         if entry is None or entry.value is None or {slice_.name, slice_.family} & deferred:
             return False
-        same_rows = len(rows) == entry.size == slice_.mask.sum()
-        return bool(same_rows and not _same(entry.value, result.baseline, KEPT_DIGITS))
+        same_rows = len(rows) == slice_.bits.count and entry.size == slice_.size
+        return bool(
+            same_rows and not self.against.other_repeats and not _same(entry.value, result.baseline, KEPT_DIGITS)
+        )
 
     def _margin(self, key: Key, worse: int) -> Margin:
         tolerance = self.tolerances.get(key) or Tolerance(0.0)
@@ -281,7 +283,7 @@ class Comparisons:
         slice_ = self.slices.get(key[0])
         if slice_ is None or not self.found[key].change.paired:
             return self.against.coverage
-        return min(self.against.coverage, len(self.rows(slice_)) / max(slice_.size, 1))
+        return min(self.against.coverage, len(self.rows(slice_)) / max(slice_.bits.count, 1))
 
     # -- instances
 

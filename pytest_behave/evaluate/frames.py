@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_behave.declare.load import suite_of_data
+from pytest_behave.decorators import ATTRIBUTE, Mark
 from pytest_behave.errors import BaselineError, BehaveError, MetricError, did_you_mean
 from pytest_behave.evaluate.baseline import Against, predictions_to_store
 from pytest_behave.evaluate.compared import Comparisons
@@ -18,6 +19,7 @@ from pytest_behave.evaluate.extensions import Extensions
 from pytest_behave.evaluate.judged import behavior_of
 from pytest_behave.evaluate.measured import Measured, Predictor
 from pytest_behave.evaluate.prepare import Item, Prepared, known_metric_names, prepare
+from pytest_behave.evaluate.repeats import with_repeats
 from pytest_behave.evaluate.run import empty_run, find_baseline
 from pytest_behave.measure.registry import Chosen, find_metric
 from pytest_behave.records import (
@@ -160,6 +162,7 @@ class SuiteView:
     def __init__(
         self, prepared: Prepared, *, ref: str | None = None, accepts: bool = False, cache: Cache | None = None
     ) -> None:
+        prepared = with_repeats(prepared, prepared.models[-1].repeats)
         self._fork = None if prepared.table is None else prepared.table.fork()
         self._ref, self._accepts = ref, accepts
         self._kept = cache
@@ -183,7 +186,7 @@ class SuiteView:
     @property
     def ids(self) -> np.ndarray:
         """The ids of all instances."""
-        return self._measured.table.ids
+        return self._measured.table.once.ids
 
     @property
     def overall(self) -> SliceView:
@@ -341,7 +344,10 @@ def _model(model: Model, name: str) -> Any:
 
 
 def _with_function(spec: ModelSpec, model: Model | None) -> ModelSpec:
-    return replace(spec, function=model) if callable(model) else spec
+    if not callable(model):
+        return spec
+    mark = getattr(model, ATTRIBUTE, None)
+    return replace(spec, function=model, repeats=mark.repeats if isinstance(mark, Mark) else 1)
 
 
 def _name_of(function: Callable[..., Any]) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from pytest_behave.compare.verdicts import judge, with_known_failure
 from pytest_behave.data.columns import canonical_text, column_of
 from pytest_behave.errors import BehaveError
+from pytest_behave.evaluate.clustered import FEWEST_CLUSTERS, effective_wilson
 from pytest_behave.evaluate.judged import behavior_of, line_of
 from pytest_behave.evaluate.measured import MOST_INSTANCES, Predictor, shortened
 from pytest_behave.evaluate.prepare import Item, Prepared
@@ -18,7 +19,7 @@ from pytest_behave.measure.cases import failed_checks
 from pytest_behave.measure.outcome import Coder, class_outputs
 from pytest_behave.measure.statistics import proportion_estimates
 from pytest_behave.predict.sources import cases_frame
-from pytest_behave.records import Behavior, Case, CaseResult, Instance, ModelSpec, Predictions, Verdict
+from pytest_behave.records import Behavior, Case, CaseResult, Estimate, Instance, ModelSpec, Predictions, Verdict
 
 TAG = "cases="
 
@@ -30,11 +31,24 @@ def run_cases(prepared: Prepared, model: ModelSpec, predictor: Predictor) -> lis
         return []
     frame = cases_frame([case.input for case in cases])
     try:
-        predictions = predictor.predict("cases", frame, [case.id for case in cases])
-        outputs = _outputs(prepared, model, predictions, len(cases))
+        predictions = predictor.predict("cases", frame, [case.id for case in cases], model.repeats)
+        outputs = _outputs(prepared, model, predictions, len(cases) * model.repeats)
     except BehaveError as error:
         return [result_of(case, "error", reason=str(error)) for case in cases]
-    return [_checked(prepared, case, output) for case, output in zip(cases, outputs, strict=True)]
+    return [
+        _of_answers([_checked(prepared, case, output) for output in outputs[index :: len(cases)]])
+        for index, case in enumerate(cases)
+    ]
+
+
+def _of_answers(results: Sequence[CaseResult]) -> CaseResult:
+    """Return the result of a case from those of each answer: the first that is not good, of all answers."""
+    passed = sum(result.verdict == "holds" for result in results)
+    worst = next((result for result in results if result.verdict != "holds"), results[0])
+    if len(results) > 1 and worst.verdict == "violated":
+        failed = sum(result.verdict == "violated" for result in results)
+        worst = replace(worst, reason=f"in {failed} of {len(results)} answers, first: {worst.reason}")
+    return replace(worst, answers=len(results), passed=passed)
 
 
 def _checked(prepared: Prepared, case: Case, output: dict[str, Any]) -> CaseResult:
@@ -89,8 +103,7 @@ def tag_behaviors(prepared: Prepared, cases: Sequence[CaseResult], today: str) -
     for item in tag_items(prepared):
         tagged = [case for case in cases if item.slice.removeprefix(TAG) in case.tags]
         errors = [case.reason for case in tagged if case.verdict == "error"]
-        passed = sum(case.verdict == "holds" for case in tagged)
-        estimate = proportion_estimates(np.array([passed]), np.array([len(tagged)]), "no case")[0]
+        estimate = _pass_rate(tagged)
         verdict = judge(estimate, item.bounds, size=len(tagged), min_size=1)
         verdict = Verdict("error", errors[0]) if errors else verdict
         fails = verdict.verdict == "violated"
@@ -100,6 +113,18 @@ def tag_behaviors(prepared: Prepared, cases: Sequence[CaseResult], today: str) -
         behavior = behavior_of(item, "higher", len(tagged), estimate, verdict)
         behaviors.append(replace(behavior, instances=instances))
     return behaviors
+
+
+def _pass_rate(cases: Sequence[CaseResult]) -> Estimate:
+    """Return the share of answers that passed; those to one case are not independent."""
+    passed = np.array([case.passed for case in cases])
+    answers = sum(case.answers for case in cases)
+    (estimate,) = proportion_estimates(np.array([passed.sum()]), np.array([answers]), "no case")
+    if answers == len(cases) or len(cases) < FEWEST_CLUSTERS:
+        return estimate
+    error = float((passed / cases[0].answers).std(ddof=1) / np.sqrt(len(cases)))
+    low, high = effective_wilson(float(estimate.value or 0.0), error, len(cases) - 1, len(cases))
+    return replace(estimate, low=low, high=high, interval="wilson, effective size")
 
 
 def with_counted(prepared: Prepared, cases: Sequence[CaseResult]) -> list[CaseResult]:

@@ -18,7 +18,7 @@ from pytest_behave.evaluate.extensions import Extensions
 from pytest_behave.evaluate.prepare import Item, Prepared
 from pytest_behave.measure.kernel import Masks
 from pytest_behave.measure.statistics import Proportion
-from pytest_behave.records import Slice
+from pytest_behave.records import ModelSpec, Slice
 from pytest_behave.records.bits import AnyOf
 
 NEAR_DUPLICATE = 0.98  # Jaccard index above which two slices measure the same thing
@@ -57,7 +57,7 @@ def _import(file: Path) -> ModuleType:
 def _overview(prepared: Prepared) -> list[str]:
     suite, table = prepared.suite, prepared.table
     lines = [f"{suite.name}: {_count(prepared.items, 'behavior')}, {_count(suite.cases, 'golden case')}"]
-    lines.append(f"  models   {', '.join(spec.name for spec in prepared.models)}")
+    lines.append(f"  models   {', '.join(map(_model, prepared.models))}")
     if table is None:
         return lines
     lines += [f"  baseline {found}" for found in [_baseline(prepared)] if found]
@@ -79,6 +79,10 @@ def _overview(prepared: Prepared) -> list[str]:
     outside = _rows_in_no_slice(prepared.slices)
     lines.append(f"  rows in no slice: {outside:,} of {len(table):,}")
     return lines
+
+
+def _model(spec: ModelSpec) -> str:
+    return spec.name if spec.repeats == 1 else f"{spec.name} (asked {spec.repeats} times)"
 
 
 def _baseline(prepared: Prepared) -> str:

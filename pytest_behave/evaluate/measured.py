@@ -20,13 +20,24 @@ from pytest_behave.data.table import Table
 from pytest_behave.errors import BehaveError, ModelError
 from pytest_behave.evaluate.clustered import clustered
 from pytest_behave.evaluate.prepare import Prepared
+from pytest_behave.evaluate.repeats import agreement_note, agreement_of, answers_again, with_agreement
 from pytest_behave.measure.kernel import Masks
 from pytest_behave.measure.outcome import Labels, make_outcome
 from pytest_behave.measure.registry import Chosen, measure, worst_rows
 from pytest_behave.predict.normalize import Batch, check_complete, encodable, joined
 from pytest_behave.predict.progress import progress_bar
-from pytest_behave.predict.sources import Source, open_source
-from pytest_behave.records import DatasetSpec, Estimate, Instance, ModelSpec, Name, Outcome, Predictions, Slice
+from pytest_behave.predict.sources import Source, answers, open_source
+from pytest_behave.records import (
+    Agreement,
+    DatasetSpec,
+    Estimate,
+    Instance,
+    ModelSpec,
+    Name,
+    Outcome,
+    Predictions,
+    Slice,
+)
 from pytest_behave.records.bits import AnyOf
 
 if TYPE_CHECKING:
@@ -82,32 +93,38 @@ class Predictor:
             function = getattr(self._source, "function", None)
         return identity_of(self._spec, self._prepared.suite.path.parent, function)
 
-    def _batches(self, frame: pd.DataFrame, ids: list[str]) -> Iterator[Batch]:
+    def _batches(self, frame: pd.DataFrame, ids: list[str], repeats: int) -> Iterator[Batch]:
         if self._kept is None:
-            return self._source.batches(frame, ids)
+            return answers(self._source, frame, ids, np.arange(repeats * len(frame)))
         suite = self._prepared.suite
         folders = [suite.path.parent, *([Path(suite.dataset.source).parent] if suite.dataset else []), Path.cwd()]
-        return self._kept.batches(lambda: self._source, frame, ids, list(dict.fromkeys(folders)))
+        return self._kept.batches(lambda: self._source, frame, ids, list(dict.fromkeys(folders)), repeats)
 
     def over(self, prepared: Prepared) -> Predictor:
         """Return the model looking at another part of its dataset, without opening it again."""
         self._tools.prepared = prepared
         return self
 
-    def predict(self, what: str, frame: pd.DataFrame, ids: list[str]) -> Predictions:
-        """Return the outputs for the rows of a frame; ``what`` tells rows from golden cases among sharing processes."""
+    def predict(self, what: str, frame: pd.DataFrame, ids: list[str], repeats: int = 1) -> Predictions:
+        """Return ``repeats`` outputs for each row of a frame, all first ones before the second ones.
+
+        A model that is declared to answer less often is asked no more often: its answers are used again. ``what`` tells
+        rows from golden cases among sharing processes.
+        """
+        asked = min(repeats, self._spec.repeats)
 
         def compute() -> Predictions:
-            with progress_bar(self._terminal, len(frame), f"{self._suite}: {self.name}") as progress:
+            with progress_bar(self._terminal, asked * len(frame), f"{self._suite}: {self.name}") as progress:
                 batches = []
-                for batch in self._batches(frame, ids):
+                for batch in self._batches(frame, ids, asked):
                     batches.append(batch)
                     progress(len(batch.rows))
             if self._kept is not None and self._kept.predicted and self._spec.function is None:
                 self._kept.check(self._identity())
             return encodable(joined(batches))
 
-        return self._share(f"{what}-{self.name}", compute)
+        said = self._share(f"{what}-{self.name}", compute)
+        return said if asked == repeats else answers_again(said, asked, repeats)
 
 
 class Measured:
@@ -126,8 +143,9 @@ class Measured:
         self.model = model
         self.table: Table = prepared.table
         predictor = predictor or Predictor(prepared, model)
-        self.predictions = predictor.predict("rows", self.table.frame, self.table.ids.tolist())
-        self.outcome = outcome_of(prepared, self.table, model, self.predictions, more or {})
+        once, repeats = self.table.once, self.table.repeats
+        self.predictions = predictor.predict("rows", once.frame, once.ids.tolist(), repeats)
+        self.outcome = with_agreement(outcome_of(prepared, self.table, model, self.predictions, more or {}), repeats)
         self.clusters = self.table.clusters()
         self.slices = self._slices()
 
@@ -139,12 +157,19 @@ class Measured:
         return slices
 
     def notes(self) -> list[str]:
-        """Return what a reader should know of the outputs: classes that the target never has."""
+        """Return what a reader should know of the outputs: how alike answers are, classes that the target never has."""
         outcome = self.outcome
+        alike = self.agreement()
+        notes = [] if alike is None else [agreement_note(self.model.name, alike)]
         new = outcome.classes[outcome.target_classes :]
         if not new or outcome.predicted is None:
-            return []
-        return new_class_notes(new, int((outcome.predicted >= outcome.target_classes).sum()), outcome.size)
+            return notes
+        count = int((outcome.predicted >= outcome.target_classes).sum())
+        return [*notes, *new_class_notes(new, count, outcome.size)]
+
+    def agreement(self) -> Agreement | None:
+        """Return how alike the answers to an instance are, None for a model that is asked once."""
+        return agreement_of(self.outcome, self.table.once.ids)
 
     def estimates(self, wanted: set[tuple[str, str]]) -> Estimates:
         """Measure every metric on every slice; callables only where ``wanted`` asks, as each costs many calls."""
@@ -181,8 +206,8 @@ class Measured:
         }
 
     def size_together(self, slices: Sequence[Slice]) -> int:
-        """Return how many rows are in any of some slices."""
-        return AnyOf([slice_.bits for slice_ in slices]).count if slices else 0
+        """Return how many instances are in any of some slices."""
+        return replace(slices[0], bits=AnyOf([slice_.bits for slice_ in slices])).size if slices else 0
 
     def overlap(self, one: Slice, other: Slice) -> bool:
         """Tell whether two slices have rows in common."""

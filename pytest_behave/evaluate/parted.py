@@ -144,6 +144,11 @@ def _needing_all_rows(suite: Suite) -> list[tuple[Place | None, str]]:
     expressions = [(item.place, item.name, part) for item in suite.slices for part in (item.predicate, *item.parts)]
     expressions += [(item.place, item.name, item.expression) for item in suite.metadata]
     expressions += [(item.place, item.name, item.predicate) for item in suite.metrics]
+    found += [
+        (model.place, f"model {model.name!r}: `repeats` {why}")
+        for model in (*suite.models, *([suite.baseline] if suite.baseline else []))
+        if model.repeats > 1
+    ]
     if suite.dataset is not None:
         expressions.append((suite.dataset.place, "dataset.where", suite.dataset.where))
         if suite.dataset.cluster is not None:

@@ -36,6 +36,7 @@ from pytest_behave.records import (
     Task,
     Tolerance,
 )
+from pytest_behave.records.declarations import BATCH_SIZE
 
 
 @dataclass(frozen=True)
@@ -368,4 +369,6 @@ def _model_of(spec: ModelSpec, marked: dict[str, Mark]) -> ModelSpec:
             f"model {spec.location!r} is neither module:callable nor marked with @behave.model"
             f"{did_you_mean(spec.location, marked)}"
         )
-    return replace(spec, function=mark.function, batch_size=mark.batch_size)
+    batch_size = mark.batch_size if spec.batch_size == BATCH_SIZE else spec.batch_size
+    repeats = mark.repeats if spec.repeats == 1 else spec.repeats
+    return replace(spec, function=mark.function, batch_size=batch_size, repeats=repeats)

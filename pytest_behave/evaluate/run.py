@@ -14,6 +14,7 @@ from pytest_behave.evaluate.golden import result_of, run_cases, tag_behaviors, t
 from pytest_behave.evaluate.judged import Judged, behavior_of
 from pytest_behave.evaluate.measured import Measured, Predictor, Share, alone
 from pytest_behave.evaluate.prepare import Prepared
+from pytest_behave.evaluate.repeats import with_repeats
 from pytest_behave.evaluate.streamed import JudgedInParts, MeasuredInParts, against_in_parts, totals_of
 from pytest_behave.records import Behavior, Key, ModelSpec, SuiteRun, Verdict
 
@@ -44,6 +45,7 @@ def run_suite(  # noqa: PLR0913 - what a run may be told
     verdict ``error`` of every behavior and case.
     """
     chosen = pick_model(prepared, model)
+    prepared = with_repeats(prepared, chosen.repeats)
     today = today or dt.date.today().isoformat()  # noqa: DTZ011 - the user's own calendar
     try:
         predictor = Predictor(prepared, chosen, share, terminal, cache)
@@ -75,6 +77,7 @@ def run_suite(  # noqa: PLR0913 - what a run may be told
             *_orphan_notes(judged, behaviors),
         ),
         baseline=None if against is None else replace(against.use, tests=judged.tests),
+        agreement=judged.measured.agreement(),
         observed=tuple(judged.observed({(item.slice, item.metric) for item in behaviors})),
         flips=judged.flips(),
     )
@@ -195,7 +198,7 @@ def empty_run(prepared: Prepared, model: ModelSpec, fingerprint: str) -> SuiteRu
     return SuiteRun(
         suite=suite.name,
         path=str(suite.path),
-        rows=0 if table is None else len(table) if prepared.parts is None else prepared.parts.rows,
+        rows=0 if table is None else len(table.once) if prepared.parts is None else prepared.parts.rows,
         task=prepared.task,
         model=model.name,
         model_fingerprint=fingerprint,

@@ -24,6 +24,7 @@ from pytest_behave.evaluate.compared import Comparisons
 from pytest_behave.evaluate.judged import Judged
 from pytest_behave.evaluate.measured import Measured
 from pytest_behave.evaluate.prepare import Item
+from pytest_behave.evaluate.repeats import with_repeats
 from pytest_behave.evaluate.run import find_baseline, pick_model
 from pytest_behave.evaluate.swaps import Swaps
 from pytest_behave.measure.intervals import wilson
@@ -46,6 +47,8 @@ def selfcheck(
     suite says of them.
     """
     prepared = prepare_file(path)
+    candidate = pick_model(prepared, model)
+    prepared = with_repeats(prepared, candidate.repeats)
     against = find_baseline(prepared, None if prepared.table is None else prepared.table.fork())
     if against is not None and against.outcome is None:
         raise BehaveError(f"{path}: a self-check needs the baseline's predictions: {against.reason}")
@@ -54,7 +57,7 @@ def selfcheck(
             f"{path}: a self-check compares with a baseline and its predictions, and there are none: accept them with "
             f"`pytest --behave --behave-baseline=new {path}`"
         )
-    measured = Measured(prepared, pick_model(prepared, model), more=against.columns)
+    measured = Measured(prepared, candidate, more=against.columns)
     judged = Judged(measured, dt.date.today().isoformat(), against)  # noqa: DTZ011 - the user's own calendar
     if judged.comparisons is None or not judged.tests:
         raise BehaveError(f"{path}: there is no `max_regression` to check")
@@ -75,7 +78,7 @@ def selfcheck(
     low, high = wilson(alarms, runs)
     return SelfCheck(
         suite=prepared.suite.name,
-        rows=len(prepared.table),
+        rows=len(prepared.table.once),
         bounds=judged.tests,
         alpha=prepared.suite.comparison.alpha,
         runs=runs,
@@ -108,7 +111,7 @@ def _sight(judged: Judged, comparisons: Comparisons, item: Item, critical: float
         item.slice,
         item.name,
         rows=comparisons.independent((item.slice, item.name)),
-        clusters=comparisons.settings.clusters is not None,
+        clusters=comparisons.measured.table.spec.cluster is not None,
         share=isinstance(pairs, PairedValues) and pairs.binary,
     )
     is_counted = change.test.startswith(("mcnemar", "tango")) and result.n > 0

@@ -68,6 +68,9 @@ class MeasuredInParts(Measured):
         in_order = sorted(prepared.suite.slices, key=lambda spec: spec in late)
         self.slices = list(slices_of(totals.slices, in_order, totals.rows))
 
+    def agreement(self) -> None:
+        """Return nothing: models that answer several times are refused."""
+
     def notes(self) -> list[str]:
         """Return what a reader should know of the outputs."""
         new = self.totals.new_classes

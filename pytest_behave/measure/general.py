@@ -29,8 +29,9 @@ class Count:
         return self.finish(self.state(outcome, masks))
 
     def state(self, outcome: Outcome, masks: Masks) -> Counts:
-        """Return sizes of the slices and of the dataset."""
-        return Counts(np.column_stack([masks.sizes, np.full(len(masks), outcome.size, dtype=np.int64)]))
+        """Return sizes of the slices and of the dataset; of a model that answers several times, their mean."""
+        sizes = np.column_stack([masks.sizes, np.full(len(masks), outcome.size, dtype=np.int64)])
+        return Counts(sizes if outcome.repeats == 1 else sizes / outcome.repeats)
 
     def figures(self, state: Counts) -> np.ndarray:
         """Return the sizes."""
@@ -38,7 +39,7 @@ class Count:
 
     def finish(self, state: Counts) -> list[Estimate]:
         """Return the sizes."""
-        return [Estimate(float(n), float(n), float(n), n, interval="exact") for n in state.counts[:, 0].tolist()]
+        return [Estimate(float(n), float(n), float(n), int(n), interval="exact") for n in state.counts[:, 0].tolist()]
 
 
 class Share(Count):
@@ -52,7 +53,7 @@ class Share(Count):
         """Return Wilson intervals of the shares."""
         low, high = intervals.wilson(state.counts[:, 0], state.counts[:, 1])
         return [
-            Estimate(n / total, one, other, total, interval="wilson")
+            Estimate(n / total, one, other, int(total), interval="wilson")
             for (n, total), one, other in zip(state.counts.tolist(), low.tolist(), high.tolist(), strict=True)
         ]
 
@@ -158,6 +159,12 @@ def _custom(spec: MetricSpec) -> Custom:
     return Custom(spec.name, spec.function)
 
 
+def _agreement(outcome: Outcome) -> np.ndarray:
+    if outcome.agreement is None:
+        raise MetricError("agreement is known only of a model that is asked several times: give the model `repeats`")
+    return outcome.agreement
+
+
 METRICS = (
     Metric(
         name="count",
@@ -176,6 +183,15 @@ METRICS = (
         definition="size of the slice / size of the dataset",
         undefined="never",
         source="plain count",
+    ),
+    Metric(
+        name="agreement",
+        better="higher",
+        tasks=("binary", "multiclass", "text"),
+        statistic=always(Mean(_agreement, floor=0.0, ceiling=1.0)),
+        definition="share of pairs of answers to the same instance that are alike, of a model with `repeats`",
+        undefined="never",
+        source="Fleiss 1971, Psychological Bulletin 76:378, P_i with answers for raters",
     ),
     Metric(
         name="mean",

@@ -19,7 +19,7 @@ from pytest_behave.predict.identity import Identity
 from pytest_behave.predict.keys import row_keys
 from pytest_behave.predict.normalize import Batch, encodable
 from pytest_behave.predict.plain import NotPlainError
-from pytest_behave.predict.sources import Source
+from pytest_behave.predict.sources import Source, answers
 from pytest_behave.predict.store import READABLE, Store
 from pytest_behave.predict.waiting import Audience, held
 from pytest_behave.records import ModelSpec
@@ -86,18 +86,20 @@ class ModelCache:
         frame: pd.DataFrame,
         ids: Sequence[str],
         roots: Sequence[Path] = (),
+        repeats: int = 1,
     ) -> Iterator[Batch]:
         """Yield what is known of the rows, then what ``source()`` says of the others, kept as it comes.
 
-        Another process that predicts the same rows is waited for, and its outputs are used.
+        Of several ``repeats``, the first answers to all rows are numbered before the second ones. Another process that
+        predicts the same rows is waited for, and its outputs are used.
         """
         if self.inputs is None:
             self.opened(source())
         try:
-            keys = row_keys(frame, self.inputs or (), roots)
+            keys = np.concatenate([row_keys(frame, self.inputs or (), roots, repeat) for repeat in range(repeats)])
         except NotPlainError as error:
             self._say(f"model {self._spec.name!r} is not cached: {error}, which cannot be told apart")
-            yield from source().batches(frame, ids)
+            yield from answers(source(), frame, ids, np.arange(repeats * len(frame)))
             return
         with self._alone(keys):
             yield from self._batches(source, frame, ids, keys)
@@ -107,20 +109,19 @@ class ModelCache:
     ) -> Iterator[Batch]:
         known = self._known(keys)
         yield from known
-        missing = np.ones(len(frame), dtype=bool)
+        missing = np.ones(len(keys), dtype=bool)
         for batch in known:
             missing[batch.rows] = False
-        rows = np.flatnonzero(missing)
-        if 0 < len(rows) < len(frame):
-            self._say(f"resumed: {len(frame) - len(rows):,} of {len(frame):,} rows from the cache")
+        wanted = np.flatnonzero(missing)
+        if 0 < len(wanted) < len(keys):
+            what = "rows" if len(keys) == len(frame) else "answers"
+            self._say(f"resumed: {len(keys) - len(wanted):,} of {len(keys):,} {what} from the cache")
         try:
-            if len(rows):
-                some = frame if len(rows) == len(frame) else frame.iloc[rows].reset_index(drop=True)
-                for batch in source().batches(some, [ids[row] for row in rows.tolist()]):
-                    places = rows[batch.rows]
-                    self._keep(keys[places], batch)
-                    self.predicted += len(places)
-                    yield Batch(places, batch.predictions)
+            if len(wanted):
+                for batch in answers(source(), frame, ids, wanted):
+                    self._keep(keys[batch.rows], batch)
+                    self.predicted += len(batch.rows)
+                    yield batch
         finally:
             with self._writing():
                 self._store.close()

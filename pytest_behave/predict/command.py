@@ -57,7 +57,7 @@ class Command:
         self.fingerprint = "sha256:" + hashlib.sha256(repr(parts).encode()).hexdigest()
         self.inputs = spec.features
 
-    def batches(self, frame: pd.DataFrame, ids: Sequence[str]) -> Iterator[Batch]:
+    def batches(self, frame: pd.DataFrame, ids: Sequence[str], repeat: int = 0) -> Iterator[Batch]:  # noqa: ARG002
         """Yield a batch when all its lines are answered; a failure or an interrupt ends the process."""
         names = sent_columns(self.spec, frame, self._withheld)
         if "id" in names and "id" not in self._withheld:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -25,13 +26,13 @@ class Service:
     def __init__(self, spec: ModelSpec, service: ServiceSpec, withheld: frozenset[str]) -> None:
         self.spec = spec
         self.service = service
-        self._wire = wire_of(spec, service, withheld)
+        self._withheld = withheld
         self.fingerprint = service_fingerprint(spec, service)
         self.inputs = service.columns or spec.features
 
-    def batches(self, frame: pd.DataFrame, ids: Sequence[str]) -> Iterator[Batch]:
+    def batches(self, frame: pd.DataFrame, ids: Sequence[str], repeat: int = 0) -> Iterator[Batch]:
         """Yield batches as their answers come; after the first failure nothing more is asked."""
-        wire, size = self._wire, self.spec.batch_size
+        wire, size = wire_of(self.spec, _seeded(self.service, repeat), self._withheld), self.spec.batch_size
         inputs = wire.inputs(frame)
         starts = range(0, len(frame), size)
         stop = threading.Event()
@@ -55,6 +56,12 @@ class Service:
             yield from in_parallel(range(len(starts)), ask, self.service.concurrency, stop, transport.check_overdue)
         finally:
             transport.close()
+
+
+def _seeded(service: ServiceSpec, repeat: int) -> ServiceSpec:
+    """Return the service asked with a seed of its own in each repeat, if the suite gives one."""
+    seed = service.parameters.get("seed")
+    return service if seed is None else replace(service, parameters={**service.parameters, "seed": seed + repeat})
 
 
 def service_fingerprint(spec: ModelSpec, service: ServiceSpec) -> str:

@@ -1,6 +1,6 @@
 """Where outputs come from: a callable, a fitted estimator, a file of predictions, a column, a server, a command.
 
-Each source is one small class with ``fingerprint`` and ``batches(frame, ids)``; ``open_source`` picks it.
+Each source is one small class with ``fingerprint`` and ``batches(frame, ids, repeat)``; ``open_source`` picks it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Source(Protocol):
 
     fingerprint: str
 
-    def batches(self, frame: pd.DataFrame, ids: Sequence[str]) -> Iterator[Batch]:
-        """Yield the outputs of some rows as soon as they are known, in whatever order."""
+    def batches(self, frame: pd.DataFrame, ids: Sequence[str], repeat: int = 0) -> Iterator[Batch]:
+        """Yield the outputs of some rows as soon as they are known, in whatever order; ``repeat`` numbers the answers."""
 
 
 class Tools(Protocol):
@@ -72,8 +72,23 @@ def open_source(spec: ModelSpec, tools: Tools, plugin: Callable[[ModelSpec], Any
     return CallableModel(spec, spec.function or tools.load(spec.location))
 
 
+def answers(source: Source, frame: pd.DataFrame, ids: Sequence[str], wanted: np.ndarray) -> Iterator[Batch]:
+    """Yield the ``wanted`` answers: number r * n + i is the r-th to row i of n."""
+    for repeat, of_repeat in enumerate(np.split(wanted, np.searchsorted(wanted, _ends(wanted, len(frame))))):
+        rows = of_repeat - repeat * len(frame)
+        if len(rows):
+            some = frame if len(rows) == len(frame) else frame.iloc[rows].reset_index(drop=True)
+            for batch in source.batches(some, [ids[row] for row in rows.tolist()], repeat):
+                yield Batch(of_repeat[batch.rows], batch.predictions)
+
+
+def _ends(wanted: np.ndarray, size: int) -> np.ndarray:
+    """Return the first number beyond each repeat but the last."""
+    return np.arange(1, int(wanted[-1]) // size + 1) * size if len(wanted) else np.zeros(0, dtype=np.int64)
+
+
 class CallableModel:
-    """A Python callable from DataFrame to outputs, called in batches."""
+    """A Python callable from DataFrame to outputs, called in batches; one that takes a ``seed`` gets the repeat."""
 
     def __init__(self, spec: ModelSpec, function: Callable[..., Any]) -> None:
         if not callable(function):
@@ -83,19 +98,21 @@ class CallableModel:
         self.features = spec.features or _fitted_features(function)
         self.inputs = self.features  # columns that the outputs depend on; all, where none are named
         self.fingerprint = _callable_fingerprint(spec, function)
+        self._takes_seed = _takes_seed(function)
 
-    def batches(self, frame: pd.DataFrame, ids: Sequence[str]) -> Iterator[Batch]:
+    def batches(self, frame: pd.DataFrame, ids: Sequence[str], repeat: int = 0) -> Iterator[Batch]:
         """Call the model once per batch; a failure names the batch and its first instance."""
         size = self.spec.batch_size
         starts = range(0, len(frame), size)
         for number, start in enumerate(starts, start=1):
             batch = frame.iloc[start : start + size].reset_index(drop=True)
             batch_ids = ids[start : start + size]
-            where = f"model {self.spec.name!r}, batch {number} of {len(starts)},"
+            of_repeat = f"repeat {repeat + 1} of {self.spec.repeats}, " if self.spec.repeats > 1 else ""
+            where = f"model {self.spec.name!r}, {of_repeat}batch {number} of {len(starts)},"
             rows = np.arange(start, start + len(batch))
-            yield Batch(rows, predictions_of(self._call(batch, batch_ids, where), batch_ids, where))
+            yield Batch(rows, predictions_of(self._call(batch, batch_ids, where, repeat), batch_ids, where))
 
-    def _call(self, batch: pd.DataFrame, ids: Sequence[str], where: str) -> Any:
+    def _call(self, batch: pd.DataFrame, ids: Sequence[str], where: str, repeat: int) -> Any:
         if self.features:
             absent = [name for name in self.features if name not in batch.columns]
             if absent:
@@ -104,7 +121,7 @@ class CallableModel:
                 )
             batch = batch[list(self.features)]
         try:
-            return self.function(batch)
+            return self.function(batch, seed=repeat) if self._takes_seed else self.function(batch)
         except BehaveError:
             raise
         except Exception as error:
@@ -123,7 +140,7 @@ class PredictionsFile:
         self.fingerprint = tools.file_fingerprint(Path(spec.location))
         self._lookup: Lookup | None = None
 
-    def batches(self, frame: pd.DataFrame, ids: Sequence[str]) -> Iterator[Batch]:  # noqa: ARG002
+    def batches(self, frame: pd.DataFrame, ids: Sequence[str], repeat: int = 0) -> Iterator[Batch]:  # noqa: ARG002
         """Yield the file's rows for ``ids``; raises ModelError naming ids that are missing or doubled."""
         known = self._lookup or self._known()
         rows = known.rows_of(ids)
@@ -181,7 +198,7 @@ class DatasetColumn:
         kind = "score" if spec.score else "prediction"
         self.fingerprint = _text_fingerprint(f"column {spec.location} as {kind} at {spec.threshold}")
 
-    def batches(self, frame: pd.DataFrame, ids: Sequence[str]) -> Iterator[Batch]:
+    def batches(self, frame: pd.DataFrame, ids: Sequence[str], repeat: int = 0) -> Iterator[Batch]:  # noqa: ARG002
         """Yield the column of the rows at hand; for golden cases, of their own input."""
         name = self.spec.location
         series = frame[name] if name in frame.columns else self.tools.column(name)
@@ -261,6 +278,14 @@ def _fitted_features(function: Callable[..., Any]) -> tuple[str, ...]:
     """Return the columns that the estimator behind a bound method was fitted on."""
     names = getattr(getattr(function, "__self__", None), "feature_names_in_", ())
     return tuple(str(name) for name in names)
+
+
+def _takes_seed(function: Callable[..., Any]) -> bool:
+    try:
+        found = inspect.signature(function).parameters.get("seed")
+    except (TypeError, ValueError):  # of some callables written in C nothing is known
+        return False
+    return found is not None and found.kind in (found.KEYWORD_ONLY, found.POSITIONAL_OR_KEYWORD)
 
 
 def _callable_fingerprint(spec: ModelSpec, function: Callable[..., Any]) -> str:

@@ -44,6 +44,7 @@ from pytest_behave.records.expressions import (
 )
 from pytest_behave.records.results import (
     Accepted,
+    Agreement,
     BaselineUse,
     Behavior,
     CaseResult,
@@ -59,6 +60,7 @@ from pytest_behave.records.templates import ForEach, Placeholder, TextTemplate
 
 __all__ = [
     "Accepted",
+    "Agreement",
     "And",
     "Arithmetic",
     "BaselineEntry",

@@ -48,7 +48,8 @@ class StoredPredictions:
     """``baselines/<suite>.parquet``: what the accepted model said of every instance, by id.
 
     ``content`` and ``target`` are 32-bit hashes of an instance's input and of its right answer; ``columns`` are the
-    columns that ``content`` covers.
+    columns that ``content`` covers. Of a model that answered ``repeats`` times, the first answers to all instances come
+    before the second ones.
     """
 
     ids: np.ndarray
@@ -57,3 +58,4 @@ class StoredPredictions:
     columns: tuple[str, ...]
     model: str
     predictions: Predictions
+    repeats: int = 1

@@ -42,7 +42,8 @@ class Column:
 class Slice:
     """A slice of the data at hand; ``bits`` are True for its instances. ``problem`` says why it could not be made.
 
-    ``rank`` orders the members of a family.
+    ``rank`` orders the members of a family. Of a model that answers ``repeats`` times there is a bit per answer, the first
+    answers to all instances before the second ones.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Slice:
     place: Place | None = None
     problem: str | None = None
     rank: Any = 0
+    repeats: int = 1
 
     @property
     def mask(self) -> np.ndarray:
@@ -60,8 +62,10 @@ class Slice:
 
     @property
     def size(self) -> int:
-        """Number of instances."""
-        return self.bits.count
+        """Number of instances: of those whose answers differ, any that has an answer in the slice."""
+        if self.repeats == 1:
+            return self.bits.count
+        return int(self.mask.reshape(self.repeats, -1).any(axis=0).sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,8 @@ class Outcome:
 
     For binary and multiclass tasks ``target`` and ``predicted`` are codes into ``classes``; the first
     ``target_classes`` of those occur in the target, the others only in the output. For regression they are float64,
-    for text object arrays of str. ``positive`` is a code, or -1.
+    for text object arrays of str. ``positive`` is a code, or -1. A model that answers ``repeats`` times has that many
+    outcomes per instance; ``agreement`` is then the share of an instance's pairs of answers that are alike.
     """
 
     task: Task | None
@@ -103,3 +108,5 @@ class Outcome:
     frame: Callable[[], pd.DataFrame]
     is_probability: bool = True
     threshold: float = 0.5
+    repeats: int = 1
+    agreement: np.ndarray | None = None

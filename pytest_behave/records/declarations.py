@@ -13,6 +13,7 @@ Task = Literal["binary", "multiclass", "regression", "text"]
 Better = Literal["higher", "lower"]
 Decide = Literal["observed", "proven", "refuted"]
 Severity = Literal["error", "warning"]
+BATCH_SIZE = 1024
 ModelKind = Literal["python", "predictions", "column", "estimator", "plugin", "url", "command"]
 Protocol = Literal["mlflow", "openai-chat", "v2", "json"]
 
@@ -76,7 +77,8 @@ class ServiceSpec:
 class ModelSpec:
     """One way to get outputs. ``kind`` names the source, ``location`` is its file, column, callable, plugin or address.
 
-    ``fingerprint`` is what the user says of the version of a model that cannot be read from here.
+    ``fingerprint`` is what the user says of the version of a model that cannot be read from here. ``repeats`` is how often
+    the model is asked about each instance.
     """
 
     name: str
@@ -86,10 +88,11 @@ class ModelSpec:
     score: str | None = None
     threshold: float = 0.5
     features: tuple[str, ...] = ()
-    batch_size: int = 1024
+    batch_size: int = BATCH_SIZE
     allow_pickle: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str | None = None
+    repeats: int = 1
     function: Callable[..., Any] | None = None
     service: ServiceSpec | None = None
     place: Place | None = None

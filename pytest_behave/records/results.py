@@ -102,7 +102,10 @@ class Behavior:
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """A golden case after the run; ``failures`` holds one sentence per failed check."""
+    """A golden case after the run; ``failures`` holds one sentence per failed check.
+
+    Of a model that answered several times, ``passed`` of ``answers`` met all checks; ``output`` is the first that did not.
+    """
 
     id: str
     verdict: VerdictName
@@ -113,6 +116,24 @@ class CaseResult:
     reason: str = ""
     line: int | None = None
     file: str | None = None
+    answers: int = 1
+    passed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How alike the ``repeats`` answers to an instance are: ``share`` of pairs that agree, ``unanimous`` instances.
+
+    Of numbers it is ``spread``, the root of the mean variance within an instance. ``least`` are the instances that agree
+    least: their id, and how often each answer was given.
+    """
+
+    repeats: int
+    instances: int
+    share: float | None
+    unanimous: int
+    spread: float | None
+    least: tuple[tuple[str, Mapping[str, int]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +187,7 @@ class SuiteRun:
     strict: bool = False
     notes: tuple[str, ...] = ()
     baseline: BaselineUse | None = None
+    agreement: Agreement | None = None
     behaviors: tuple[Behavior, ...] = ()
     observed: tuple[Behavior, ...] = ()
     cases: tuple[CaseResult, ...] = ()

@@ -84,6 +84,8 @@ def case_section(case: CaseResult) -> str:
     lines = [f"input   {name}: {printable(value)}" for name, value in case.input.items()]
     lines += [f"output  {printable(case.output)}"]
     lines += [f"failed  {printable(failure)}" for failure in case.failures]
+    if case.answers > 1:
+        lines += [f"answers {case.passed} of {case.answers} passed"]
     return "\n".join(lines)
 
 

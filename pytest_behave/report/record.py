@@ -10,7 +10,17 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from pytest_behave.records import Accepted, BaselineUse, Behavior, CaseResult, Change, Instance, Run, SuiteRun
+from pytest_behave.records import (
+    Accepted,
+    Agreement,
+    BaselineUse,
+    Behavior,
+    CaseResult,
+    Change,
+    Instance,
+    Run,
+    SuiteRun,
+)
 from pytest_behave.report.lines import verdicts
 
 FORMAT = "pytest-behave/run-1"
@@ -53,7 +63,15 @@ def header_to_json(suite: SuiteRun, relative: Relative) -> dict[str, Any]:
         "strict": suite.strict,
         "notes": list(suite.notes),
         "baseline": _baseline_to_json(suite.baseline),
+        "agreement": _agreement_to_json(suite.agreement),
     }
+
+
+def _agreement_to_json(found: Agreement | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    least = [{"id": id_, "answers": dict(given)} for id_, given in found.least]
+    return {**_fields_to_json(found), "least": least}
 
 
 def _baseline_to_json(use: BaselineUse | None) -> dict[str, Any] | None:
@@ -119,6 +137,8 @@ def case_to_json(case: CaseResult, relative: Relative) -> dict[str, Any]:
         "input": {name: _plain(value) for name, value in case.input.items()},
         "output": case.output,
         "failures": list(case.failures),
+        "answers": case.answers,
+        "passed": case.passed,
         "tags": list(case.tags),
         "reason": case.reason,
         "file": relative(case.file) if case.file else None,
@@ -164,6 +184,7 @@ def suite_from_json(data: Mapping[str, Any]) -> SuiteRun:
         observed=tuple(behavior_from_json(item) for item in data["observed"]),
         cases=tuple(case_from_json(item) for item in data["cases"]),
         baseline=_baseline_from_json(data.get("baseline")),
+        agreement=_agreement_from_json(data.get("agreement")),
         flips=tuple(instance_from_json(item) for item in data.get("flips", ())),
     )
 
@@ -173,6 +194,13 @@ def _baseline_from_json(data: Mapping[str, Any] | None) -> BaselineUse | None:
         return None
     accepted = tuple(Accepted(**_known_fields(Accepted, item)) for item in data.get("accepted", ()))
     return BaselineUse(**{**_known_fields(BaselineUse, data), "accepted": accepted})
+
+
+def _agreement_from_json(data: Mapping[str, Any] | None) -> Agreement | None:
+    if data is None:
+        return None
+    least = tuple((item["id"], dict(item["answers"])) for item in data["least"])
+    return Agreement(**{**_known_fields(Agreement, data), "least": least})
 
 
 def behavior_from_json(data: Mapping[str, Any]) -> Behavior:

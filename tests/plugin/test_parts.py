@@ -233,6 +233,7 @@ def test_rows_without_ids_have_their_numbers(people):
         ("slices: {old: 'age > quantile(age, 0.9)'}", "old: `quantile` needs all rows at once"),
         ("slices: {old: age > 99}", "slice 'old': selects no instance"),
         ("slices: {old: {by: ages}}", "there is no column 'ages' - did you mean 'age'?"),
+        ("baseline: {python: 'm:old', repeats: 2}", "model 'm:old': `repeats` needs all rows at once"),
     ],
 )
 def test_what_no_part_can_tell_is_refused_with_its_place(people, declared, sentence):

@@ -7,6 +7,7 @@ import itertools
 import json
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -132,6 +133,14 @@ def test_chat_asks_once_per_row_and_counts_tokens():
     first = next(request.body for request in server.requests if "word0" in str(request.body))
     messages = [{"role": "user", "content": "Say word0 is 0"}]
     assert first == {"model": "small", "messages": messages, "temperature": 0, "seed": 7}
+
+
+def test_the_seed_of_a_chat_rises_with_each_answer():
+    with Server(servers.chat) as server:
+        model = chat_source(server, parameters={"seed": 7})
+        for repeat in range(3):
+            list(model.batches(FRAME.head(1), IDS[:1], repeat))
+    assert [request.body["seed"] for request in server.requests] == [7, 8, 9]
 
 
 def test_a_chat_server_may_leave_out_usage_and_a_refusal_is_an_answer():
@@ -496,7 +505,7 @@ def test_proxies_of_the_environment_are_not_for_this_machine(monkeypatch):
     with Server(servers.mlflow) as server:
         assert predicted(source(server)).prediction.tolist() == OVER_30
         far = source(server, retries=0)
-        far._wire.url = "http://192.0.2.1/invocations"
+        far.spec = replace(far.spec, location="http://192.0.2.1/invocations")
         assert "cannot be connected to" in failure(far)[0]  # the proxy, at once, rather than a far host after a while
 
 

@@ -56,7 +56,7 @@ dataset:
 task: binary
 models:
   function: model:predict
-  batches: {python: "model:predict", batch_size: 10}
+  batches: {python: "model:predict", batch_size: 10, repeats: 3}
   file: {predictions: labels.csv, prediction: p, score: s, threshold: 0.4}
   column: {column: guess, as: score, threshold: 5}
   saved: {estimator: model.pkl, allow_pickle: true, features: [age]}

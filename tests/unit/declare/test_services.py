@@ -141,6 +141,7 @@ MISTAKES = [
     ('command: «"./a \'b"', '"./a \'b" cannot be divided into words: no closing quotation'),
     ("command: ./a, «retries: 3", "'retries' does nothing for a model given by `command`: remove it"),
     ("python: 'a:b', «timeout: 3", "'timeout' does nothing for a model given by `python`: remove it"),
+    ("column: a, «repeats: 2", "'repeats' does nothing for a model given by `column`: remove it"),
     ("column: a, «fingerprint: b", "'fingerprint' does nothing for a model given by `column`: remove it"),
     (f"{MLFLOW}, rate: «5 a second", "model.rate must be a number of requests per second, or a text such as 300/min"),
     (f"{MLFLOW}, «tiemout: 5", "unknown key 'tiemout' - did you mean 'timeout'?"),

@@ -433,7 +433,7 @@ def test_every_built_in_metric_of_a_task_has_a_reference_here():
     }
     for metric in BUILT_IN:
         for task in metric.tasks:
-            assert metric.name in tested[task]
+            assert metric.name in tested[task] or metric.name == "agreement"  # tests/unit/evaluate/test_repeats.py
 
 
 # --- worked examples ----------------------------------------------------------------------------------------------
