@@ -21,7 +21,7 @@ Named = tuple[str, Estimate]
 def judge(estimate: Estimate, bounds: Bounds, *, size: int, min_size: int) -> Verdict:
     """Return the verdict on ``min`` and ``max`` of one behavior: holds, violated or undecided."""
     if size < min_size:
-        return Verdict("undecided", f"{size} instances, fewer than min_size {min_size}")
+        return Verdict("undecided", f"{size} instance{'s' * (size != 1)}, fewer than min_size {min_size}")
     if estimate.value is None:
         return Verdict("undecided", estimate.reason)
     problems = [

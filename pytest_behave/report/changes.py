@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Mapping, Sequence
 
 from pytest_behave.records import Accepted, BaselineUse, Behavior, Change, Instance, SuiteRun
 from pytest_behave.report.lines import ARROW, figure, guarded, interval, moved, printable
 
 MOST_FLIPS = 10
 MOST_REASONS = 5
+SIZE = re.compile(r"^\d+ instances?, ")  # at the start of a reason
 
 
 def values(behavior: Behavior) -> str:
@@ -59,10 +61,30 @@ def change_words(behavior: Behavior) -> str:
     return f"{values(behavior)}{span}" + f", {counts}" * bool(counts)
 
 
+def declaration_of(behavior: Behavior) -> Hashable:
+    """Return what is the same for all behaviors that come from one bound, such as that of a family."""
+    return behavior.file, behavior.line, behavior.metric
+
+
+def undecided_sentences(suite: str, behaviors: Sequence[Behavior]) -> dict[Hashable, str]:
+    """Return, by declaration, one line for all its undecided behaviors where there are several."""
+    together: dict[Hashable, list[Behavior]] = defaultdict(list)
+    for behavior in behaviors:
+        if behavior.verdict == "undecided":
+            together[declaration_of(behavior)].append(behavior)
+    return {key: _undecided(suite, found) for key, found in together.items() if len(found) > 1}
+
+
+def _undecided(suite: str, behaviors: Sequence[Behavior]) -> str:
+    first, reasons = behaviors[0], {SIZE.sub("", behavior.reason) for behavior in behaviors}
+    why = reasons.pop() if len(reasons) == 1 else f"for example {first.slice}: {first.reason}"
+    return guarded(printable(f"{suite}: {first.metric}: undecided on {len(behaviors)} slices: {why}"))
+
+
 def behavior_sentence(suite: str, behavior: Behavior) -> str:
     """Return one line that says what a behavior is and why it has its verdict."""
     is_part = behavior.value is not None and behavior.n != behavior.size
-    size = f"{behavior.size} rows" + f", n {behavior.n}" * is_part
+    size = f"{behavior.size} row{'s' * (behavior.size != 1)}" + f", n {behavior.n}" * is_part
     where = f"{suite}: {behavior.slice} ({size}): {behavior.metric}"
     if behavior.verdict in ("regressed", "suspect"):
         return guarded(printable(f"{where}: {behavior.verdict}: {change_words(behavior)}: {behavior.reason}"))

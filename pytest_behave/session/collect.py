@@ -189,7 +189,7 @@ class BehaviorItem(SuiteItem):
                 raise BehaviorFailure(self.runner.shown(sentence), "instances", instance_section(behavior.instances))
         for behavior in behaviors:
             if self._warns(behavior):
-                self.warn(BehaveWarning(behavior_sentence(self.suite_run.suite, behavior)))
+                self.warn(BehaveWarning(self.runner.warning(self.suite_file.prepared, behavior)))
         if not behaviors:
             raise BehaviorFailure(f"{self.nodeid} was not measured", "", "")
         if all(behavior.verdict == "known-failure" for behavior in behaviors):

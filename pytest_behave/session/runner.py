@@ -9,7 +9,7 @@ import sys
 import tempfile
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Hashable, Iterable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ import pytest
 from pytest_behave.errors import BehaveError, EngineError
 from pytest_behave.plugin import SUFFIXES
 from pytest_behave.records import Run
+from pytest_behave.report.changes import behavior_sentence, declaration_of, undecided_sentences
 from pytest_behave.session import green
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Runner:
             config.add_cleanup(self._screen.close)
         self._terminal = None if hasattr(config, "workerinput") else self._screen
         self.said: dict[str, None] = {}  # lines for the summary, in order
+        self._shared_warnings: dict[Path, dict[Hashable, str]] = {}
         self._groups: dict[Path, dict[str, list[tuple[int, Behavior]]]] = {}
 
     # methods, no properties: pytest may read every attribute of a plugin, and these import pandas
@@ -200,6 +202,15 @@ class Runner:
                     groups[name].append((index, behavior))
             self._groups[path] = groups
         return self._groups[path].get(group, [])
+
+    def warning(self, prepared: Prepared, behavior: Behavior) -> str:
+        """Return what a warning says of a behavior: where it shares that with others, pytest shows it once for all."""
+        path = prepared.suite.path
+        if path not in self._shared_warnings:
+            run = self.run(prepared)
+            self._shared_warnings[path] = undecided_sentences(run.suite, run.behaviors)
+        shared = self._shared_warnings[path].get(declaration_of(behavior)) if behavior.verdict == "undecided" else None
+        return shared or behavior_sentence(self.run(prepared).suite, behavior)
 
     @property
     def is_strict(self) -> bool:

@@ -136,6 +136,26 @@ def test_what_cannot_be_decided_warns_and_fails_when_strict(project, strict, out
     assert "4 instances, fewer than min_size 5" in result.stdout.str()
 
 
+def test_the_undecided_members_of_a_family_share_a_warning(project):
+    project.write(
+        "s.behave.yaml",
+        """\
+        dataset: {path: rows.csv, id: id, target: target}
+        model: {column: guess}
+        metrics: [accuracy]
+        slices: {group: {by: group, min_size: 5}, old: {where: age > 50, min_size: 5}}
+        expect:
+          group: {accuracy: {min: 0.1}}
+          old: {accuracy: {min: 0.1}}
+        """,
+    )
+    said = [line.partition("BehaveWarning: ")[2] for line in project.run().outlines]
+    assert [line for line in said if line] == [
+        "s: accuracy: undecided on 2 slices: fewer than min_size 5",
+        "s: old (1 row): accuracy: undecided: 1 instance, fewer than min_size 5, 95% [0.207, 1]",
+    ]
+
+
 def test_an_undefined_metric_is_undecided_never_a_pass(project):
     text = SUITE.replace("{by: group}", "target == 1").replace("accuracy", "fpr")
     project.write("s.behave.yaml", text.replace("overall: {fpr: {min: 0.5}}", "group: {fpr: {max: 1}}"))
