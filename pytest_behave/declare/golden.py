@@ -16,6 +16,8 @@ from pytest_behave.declare.yaml_positions import Loc
 from pytest_behave.records import Case, Place
 
 MOST_CASES = 10_000
+CHECKS = tuple(schema.ChecksPart.model_fields)
+SEVERAL = ("one_of", "contains", "not_contains")
 
 
 def build_cases(entries: Sequence[schema.CaseEntry], problems: Problems) -> tuple[Case, ...]:
@@ -50,7 +52,8 @@ def _case_place(problems: Problems, loc: Loc) -> Place:
 
 
 def _checks(problems: Problems, loc: Loc, part: schema.CasePart) -> tuple[tuple[str, Any], ...]:
-    given = [name for name in schema.ChecksPart.model_fields if name in part.expect.model_fields_set]
+    present = part.expect.model_fields_set
+    given = [name for name in CHECKS if name in present]
     if not given:
         problems.at_key((*loc, "expect"), f"the case {part.id!r} checks nothing")
     for name in ("matches", "not_matches"):
@@ -59,7 +62,7 @@ def _checks(problems: Problems, loc: Loc, part: schema.CasePart) -> tuple[tuple[
             _check_pattern(problems, (*loc, "expect", name), pattern)
     if part.expect.python is not None:
         problems.check_reference((*loc, "expect", "python"), part.expect.python)
-    return tuple((name.rstrip("_"), _plain(getattr(part.expect, name))) for name in given)
+    return tuple((name.rstrip("_"), _argument(name, getattr(part.expect, name))) for name in given)
 
 
 def _check_pattern(problems: Problems, loc: Loc, pattern: str) -> None:
@@ -106,5 +109,7 @@ def _fill(text: str, values: dict[str, str]) -> str:
     return "".join(pieces)
 
 
-def _plain(value: Any) -> Any:
+def _argument(name: str, value: Any) -> Any:
+    if name in SEVERAL and value is not None:
+        return tuple(value)  # tuples of texts are nothing that the garbage collector follows
     return value.model_dump(exclude_none=True) if isinstance(value, Part) else value

@@ -57,20 +57,23 @@ class SuiteFile(pytest.File):
         if runner.remembers:
             self.state = runner.states.before(self.prepared, started)
         for name, group in groupby(self.prepared.items, key=lambda item: item.slice):
-            yield Group.from_parent(self, name=name, items=[(item.name, item.bounds.place) for item in group])
+            items = list(group)
+            places = [item.bounds.place for item in items]
+            yield Group.from_parent(self, name=name, names=[item.name for item in items], places=places)
         if suite.cases:
-            yield Group.from_parent(self, name="cases", items=[(case.id, case.place) for case in suite.cases])
-        for expectation in suite.tag_expectations:
-            rate = [(expectation.metric, expectation.bounds.place)]
-            yield Group.from_parent(self, name=expectation.slice, items=rate)
+            names = [case.id for case in suite.cases]
+            yield Group.from_parent(self, name="cases", names=names, places=[case.place for case in suite.cases])
+        for rate in suite.tag_expectations:
+            yield Group.from_parent(self, name=rate.slice, names=[rate.metric], places=[rate.bounds.place])
 
 
 class Group(pytest.Collector):
     """The items of one slice, or the golden cases."""
 
-    def __init__(self, items: Sequence[tuple[str, Place | None]], **kwargs: Any) -> None:
+    def __init__(self, names: Sequence[str], places: Sequence[Place | None], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.declared = items
+        self.names = names
+        self.places = places
 
     def collect(self) -> Iterable[pytest.Item]:
         """Return the items, in the order of the suite."""
@@ -80,7 +83,7 @@ class Group(pytest.Collector):
             raise TypeError("a group of items lives below a suite file")
         items: list[SuiteItem] = []
         with uncollected():
-            for index, (name, place) in enumerate(self.declared):
+            for index, (name, place) in enumerate(zip(self.names, self.places, strict=True)):
                 shared = items[0]._fixtureinfo if items else None  # noqa: SLF001 - as pytest does for parameters
                 item = kind.from_parent(self, name=name, callobj=_replaced_by_runtest, fixtureinfo=shared)
                 item.place, item.index, item.suite_file = place, index, suite

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Generator, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,14 +75,16 @@ class Controller:
     @property
     def suites(self) -> dict[str, dict[str, Any]]:
         """What arrived, by suite; read from its text when first asked for."""
-        wires, self._wires = self._wires, []
+        if not self._wires:
+            return self._suites
+        from pytest_behave.report.record import behavior_from_json, case_from_json
+
+        wires, self._wires, self._run = self._wires, [], None
         for data in json.loads(f"[{','.join(wires)}]"):
             suite = self._suites.setdefault(data["suite"], {"behaviors": {}, "cases": {}, "once": {}})
-            for kind in ("behaviors", "cases"):
-                suite[kind].update(dict(data.get(kind, ())))
+            for kind, record_of in (("behaviors", behavior_from_json), ("cases", case_from_json)):
+                suite[kind].update((index, record_of(item)) for index, item in data.get(kind, ()))
             suite["once"] = data.get("once") or suite["once"]
-        if wires:
-            self._run = None
         return self._suites
 
     def run(self) -> Run:
@@ -95,22 +98,15 @@ class Controller:
     def _made(self, suites: dict[str, dict[str, Any]]) -> Run:
         from pytest_behave.report.record import suite_from_json
 
-        return Run(
-            tuple(
-                suite_from_json(
-                    {
-                        **suite["once"]["suite"],
-                        "observed": suite["once"].get("observed", []),
-                        "flips": suite["once"].get("flips", []),
-                        **{
-                            kind: [suite[kind][index] for index in sorted(suite[kind])]
-                            for kind in ("behaviors", "cases")
-                        },
-                    }
-                )
-                for _, suite in sorted(suites.items())
+        runs = []
+        for _, suite in sorted(suites.items()):
+            once = {name: suite["once"].get(name, []) for name in ("observed", "flips")}
+            known = suite_from_json({**suite["once"]["suite"], **once, "behaviors": [], "cases": []})
+            behaviors, cases = (
+                tuple(suite[kind][index] for index in sorted(suite[kind])) for kind in ("behaviors", "cases")
             )
-        )
+            runs.append(replace(known, behaviors=behaviors, cases=cases))
+        return Run(tuple(runs))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)  # around the terminal's, which ends the bar of progress
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:

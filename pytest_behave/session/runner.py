@@ -21,6 +21,7 @@ import pytest
 from pytest_behave.errors import BehaveError, EngineError
 from pytest_behave.plugin import SUFFIXES
 from pytest_behave.records import Run
+from pytest_behave.records.memory import uncollected
 from pytest_behave.report.changes import behavior_sentence, declaration_of, undecided_sentences
 from pytest_behave.session import green
 
@@ -143,7 +144,8 @@ class Runner:
             left_out: pytest.Collector = UnchangedSuite.from_parent(parent, path=file_path)
             if self.selection.leaves_out(left_out.nodeid, file_path):
                 return left_out
-        from pytest_behave.session.collect import SuiteFile
+        with uncollected():
+            from pytest_behave.session.collect import SuiteFile
 
         suite: pytest.Collector = SuiteFile.from_parent(parent, path=file_path)
         return suite
