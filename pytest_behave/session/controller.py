@@ -137,8 +137,9 @@ class Controller:
             return
         try:
             remember(cache.folder, found, cache.prepare)
-        except OSError as error:
-            self.said[f"which suites were green cannot be remembered ({error.strerror})"] = None
+        except (OSError, NotImplementedError) as error:  # the latter: locks, on some network drives
+            reason = getattr(error, "strerror", None) or error
+            self.said[f"which suites were green cannot be remembered ({reason})"] = None
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:

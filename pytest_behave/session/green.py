@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pytest
 
 NAME = "green.json"
+LOCK = "green.lock"
+PATIENCE_IN_SECONDS = 10  # for another process that writes: it takes milliseconds
 FORMAT = "pytest-behave/green-1"
 
 
@@ -63,14 +65,25 @@ class Tally:
 
 
 def remember(folder: Path, found: Mapping[str, dict[str, Any]], make_folder: Callable[[], object]) -> None:
-    """Add to what is known; raises OSError."""
-    known = read(folder)
-    # what never was green needs no remark when it fails
-    new = {suite: entry for suite, entry in found.items() if suite in known or "state" in entry}
-    if {**known, **new} == known:
+    """Add to what is known, one process at a time; raises OSError, and NotImplementedError where files have no locks."""
+    if not _news(read(folder), found):
         return
+    from filelock import FileLock
+
     make_folder()
-    text = json.dumps({"format": FORMAT, "suites": {**known, **new}}, indent=1, sort_keys=True)
-    unfinished = folder / f".{NAME}.{os.getpid()}"
-    unfinished.write_text(text + "\n", encoding="utf-8")
-    unfinished.replace(folder / NAME)
+    with FileLock(folder / LOCK, timeout=PATIENCE_IN_SECONDS):
+        known = read(folder)
+        suites = {**known, **_news(known, found)}
+        text = json.dumps({"format": FORMAT, "suites": suites}, indent=1, sort_keys=True)
+        unfinished = folder / f".{NAME}.{os.getpid()}"
+        unfinished.write_text(text + "\n", encoding="utf-8")
+        unfinished.replace(folder / NAME)
+
+
+def _news(known: Mapping[str, dict[str, Any]], found: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return what differs from what is known; what never was green needs no remark when it fails."""
+    return {
+        suite: entry
+        for suite, entry in found.items()
+        if (suite in known or "state" in entry) and known.get(suite) != entry
+    }
