@@ -19,7 +19,7 @@ from pytest_behave.declare.mend import mended
 from pytest_behave.declare.problems import Problems
 from pytest_behave.declare.schema import SuitePart
 from pytest_behave.declare.values import Part
-from pytest_behave.declare.yaml_positions import Document, Loc, read_yaml
+from pytest_behave.declare.yaml_positions import Document, Loc, Spot, read_yaml
 from pytest_behave.errors import SuiteError, did_you_mean
 from pytest_behave.records import Suite
 from pytest_behave.records.memory import uncollected
@@ -51,7 +51,7 @@ def load_suite(path: Path, known_metrics: KnownMetrics) -> Suite:
 
 def suite_of_data(data: dict[str, Any], path: Path, known_metrics: KnownMetrics) -> Suite:
     """Check a declaration given as Python values, as `behave.suite` does; ``path`` stands in for a file in messages."""
-    return _checked_suite(Document(data, values={(): (path, None)}), path, known_metrics)
+    return _checked_suite(Document(data, Spot(path)), path, known_metrics)
 
 
 def _checked_suite(document: Document, path: Path, known_metrics: KnownMetrics) -> Suite:
@@ -128,13 +128,13 @@ def _inherit(document: Document, base: Document) -> None:
 
 def _merged(document: Document, base: Document, loc: Loc, own: Any, inherited: Any) -> Any:
     if own is None:
-        _take_places(document, base, inherited, loc, loc)
+        document.put(loc, base.nearest(loc))
         return inherited
     if loc == ("metrics",) and isinstance(own, list) and isinstance(inherited, list):
         own_names = [_metric_name(item) for item in own]
         extra = [index for index, item in enumerate(inherited) if _metric_name(item) not in own_names]
         for place, index in enumerate(extra):
-            _take_places(document, base, inherited[index], (*loc, index), (*loc, len(own) + place))
+            document.put((*loc, len(own) + place), base.nearest((*loc, index)))
         return [*own, *(inherited[index] for index in extra)]
     mergeable = loc[0] in ("metadata", "slices", "expect", "comparison") and len(loc) < (4 if loc[0] == "expect" else 2)
     if mergeable and isinstance(own, dict) and isinstance(inherited, dict):
@@ -149,44 +149,29 @@ def _metric_name(item: Any) -> Any:
     return item.get("name") if isinstance(item, dict) else item
 
 
-def _take_places(document: Document, source: Document, part: Any, old: Loc, new: Loc) -> None:
-    """Take over the places of a part of another document, and of all that it holds."""
-    for places, theirs in ((document.keys, source.keys), (document.values, source.values)):
-        if old in theirs:
-            places[new] = theirs[old]
-    children = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
-    for key, child in children:
-        _take_places(document, source, child, (*old, key), (*new, key))
-
-
 def _include_cases(document: Document, path: Path) -> None:
     entries = document.data.get("cases")
     if not isinstance(entries, list) or not any(isinstance(entry, dict) and "include" in entry for entry in entries):
         return
     collected: list[Any] = []
-    own = Document(None, dict(document.keys), dict(document.values))
-    _drop(document, ("cases",))
+    spots: list[Spot] = []
+    own = document.nearest(("cases",)).parts
     for index, entry in enumerate(entries):
         if isinstance(entry, dict) and isinstance(entry.get("include"), str):
             document.problems += [
-                f"{own.key_place(('cases', index, key))}: unknown key {key!r}: an `include` takes no other keys"
+                f"{document.key_place(('cases', index, key))}: unknown key {key!r}: an `include` takes no other keys"
                 for key in entry
                 if key != "include"
             ]
-            for included in _included(document, path, entry["include"], str(own.value_place(("cases", index)))):
-                for position, case in enumerate(included.data):
-                    _take_places(document, included, case, (position,), ("cases", len(collected) + position))
+            for included in _included(document, path, entry["include"], str(own[index].value_place())):
                 collected += included.data
+                spots += included.root.parts.values()
             continue
-        _take_places(document, own, entry, ("cases", index), ("cases", len(collected)))
         collected.append(entry)
+        spots.append(own[index])
     document.data["cases"] = collected
-
-
-def _drop(document: Document, loc: Loc) -> None:
-    for places in (document.keys, document.values):
-        for known in [known for known in places if known[: len(loc)] == loc and len(known) > len(loc)]:
-            del places[known]
+    own.clear()
+    own.update(enumerate(spots))
 
 
 def _included(document: Document, path: Path, pattern: str, place: str) -> list[Document]:

@@ -18,7 +18,6 @@ from pytest_behave.errors import SuiteError
 from pytest_behave.records import Place
 
 Loc = tuple[str | int, ...]
-Spot = tuple[Path, "yaml.Mark | None"]  # a place that is only made where somebody asks
 MOST_LEVELS = 100  # libyaml's parser crashes the process some ten thousand levels deep
 MOST_REPEATED = 100_000
 
@@ -68,36 +67,78 @@ for _name, (_pattern, _first) in SCALARS.items():
     _Loader.add_implicit_resolver(TAG + _name, _pattern, _first)
 
 
+class Spot:
+    """Where something stands: its key, if it has one, and its value; what it holds is told from its node when asked for."""
+
+    __slots__ = ("_builder", "_key", "_node", "_parts", "_path")
+
+    def __init__(
+        self,
+        path: Path,
+        node: yaml.Node | None = None,
+        key: yaml.Node | None = None,
+        builder: _Builder | None = None,
+    ) -> None:
+        self._path = path
+        self._node = node
+        self._key = key
+        self._builder = builder
+        self._parts: dict[str | int, Spot] | None = None
+
+    @property
+    def parts(self) -> dict[str | int, Spot]:
+        """What a mapping holds by key, or a list by index; others may be put in their place."""
+        if self._parts is None:
+            self._parts = {} if self._builder is None else self._builder.parts_of(self._node)
+        return self._parts
+
+    def key_place(self) -> Place:
+        """Return the place of the key; of an item of a list the item's."""
+        return _place(self._path, self._key or self._node)
+
+    def value_place(self) -> Place:
+        """Return the place of the value."""
+        return _place(self._path, self._node)
+
+
+def _place(path: Path, node: yaml.Node | None) -> Place:
+    return Place(path) if node is None else Place(path, node.start_mark.line + 1, node.start_mark.column + 1)
+
+
 @dataclass
 class Document:
-    """A file's content as plain Python values, the place of each by its path of keys, and what is wrong so far.
+    """A file's content as plain Python values, the place of each, and what is wrong so far.
 
     ``files`` are those that it was read from, ``patterns`` the globs that found some of them.
     """
 
     data: Any
-    keys: dict[Loc, Spot] = field(default_factory=dict)
-    values: dict[Loc, Spot] = field(default_factory=dict)
+    root: Spot
     problems: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     patterns: list[str] = field(default_factory=list)
 
+    def nearest(self, loc: Loc) -> Spot:
+        """Return where something stands, or the nearest thing around it."""
+        spot = self.root
+        for part in loc:
+            inner = spot.parts.get(part)
+            if inner is None:
+                return spot
+            spot = inner
+        return spot
+
+    def put(self, loc: Loc, spot: Spot) -> None:
+        """Let something, and all that it holds, stand where it stands in another document."""
+        self.nearest(loc[:-1]).parts[loc[-1]] = spot
+
     def key_place(self, loc: Loc) -> Place:
         """Return where a key stands (for an item of a list: the item), or the nearest thing around it."""
-        while loc and loc not in self.keys and loc not in self.values:
-            loc = loc[:-1]
-        return _place(self.keys.get(loc) or self.values[loc])
+        return self.nearest(loc).key_place()
 
     def value_place(self, loc: Loc) -> Place:
         """Return where a value stands, or the nearest thing around it."""
-        while loc and loc not in self.values:
-            loc = loc[:-1]
-        return _place(self.values[loc])
-
-
-def _place(spot: Spot) -> Place:
-    path, mark = spot
-    return Place(path, mark.line + 1, mark.column + 1) if mark is not None else Place(path)
+        return self.nearest(loc).value_place()
 
 
 def read_yaml(path: Path) -> Document:
@@ -118,10 +159,11 @@ def read_yaml(path: Path) -> Document:
         before = text.encode()[: error.position].decode(errors="ignore")
         place = Place(path, before.count("\n") + 1, len(before) - before.rfind("\n"))
         raise SuiteError([f"{place}: this is not YAML: {str(error).splitlines()[0]}"]) from None
-    document = Document(None, values={(): (path, None)}, files=[path])
-    if node is not None:
-        document.data = _Builder(path, document, has_aliases="&" in text).build(node, ())
-    return document
+    if node is None:
+        return Document(None, Spot(path), files=[path])
+    builder = _Builder(path, has_aliases="&" in text)
+    data = builder.build(node)
+    return Document(data, Spot(path, node, builder=builder), builder.problems, [path])
 
 
 def _yaml_reason(error: yaml.MarkedYAMLError, text: str) -> str:
@@ -137,56 +179,70 @@ def _yaml_reason(error: yaml.MarkedYAMLError, text: str) -> str:
     return reason
 
 
+def _is_plain_key(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.tag != MERGE
+
+
 class _Builder:
-    def __init__(self, path: Path, document: Document, *, has_aliases: bool) -> None:
+    def __init__(self, path: Path, *, has_aliases: bool) -> None:
         self.path = path
         self.has_aliases = has_aliases
-        self.document = document
+        self.problems: list[str] = []
         self.repeated = 0
         self.built: set[int] = set()
         self.under_way: set[int] = set()
         self.merged: dict[int, dict[str, yaml.Node]] = {}
 
-    def build(self, node: yaml.Node, loc: Loc) -> Any:
-        self.document.values[loc] = (self.path, node.start_mark)
+    def build(self, node: yaml.Node) -> Any:
         if not self.has_aliases:
-            return self._value(node, loc)
-        place = self._place(node)
+            return self._value(node)
+        place = _place(self.path, node)
         if id(node) in self.built:
             self.repeated += 1
             if self.repeated > MOST_REPEATED:
                 raise SuiteError([f"{place}: the aliases of the file repeat more than {MOST_REPEATED:,} values"])
         if id(node) in self.under_way:
             raise SuiteError([f"{place}: an alias refers to what it stands in"])
-        if len(loc) > MOST_LEVELS:
+        if len(self.under_way) > MOST_LEVELS:
             raise SuiteError([f"{place}: the aliases of the file nest it too deeply"])
         self.built.add(id(node))
         self.under_way.add(id(node))
         try:
-            return self._value(node, loc)
+            return self._value(node)
         finally:
             self.under_way.discard(id(node))
 
-    def _place(self, node: yaml.Node) -> Place:
-        return _place((self.path, node.start_mark))
+    def parts_of(self, node: yaml.Node | None) -> dict[str | int, Spot]:
+        """Return where the parts of a node stand that was built."""
+        if isinstance(node, yaml.SequenceNode):
+            return {index: Spot(self.path, child, builder=self) for index, child in enumerate(node.value)}
+        parts: dict[str | int, Spot] = {}
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if _is_plain_key(key) and key.value not in parts:
+                    parts[key.value] = Spot(self.path, value, key, self)
+            for name, value in self.merged.get(id(node), {}).items():
+                if name not in parts:
+                    parts[name] = Spot(self.path, value, builder=self)
+        return parts
 
-    def _value(self, node: Any, loc: Loc) -> Any:
+    def _value(self, node: Any) -> Any:
         if isinstance(node, yaml.ScalarNode):
             return node.value if node.tag == TEXT else self._scalar(node)
         if isinstance(node, yaml.SequenceNode):
             self._check_tag(node, ("seq",))
-            return [self.build(child, (*loc, index)) for index, child in enumerate(node.value)]
+            return [self.build(child) for child in node.value]
         self._check_tag(node, ("map",))
-        return self._mapping(node, loc)
+        return self._mapping(node)
 
     def _check_tag(self, node: yaml.Node, allowed: Container[str]) -> None:
         if node.tag.removeprefix(TAG) not in allowed:
             self._problem(node, f"the tag {node.tag} is not allowed here: suites are plain data")
 
     def _problem(self, node: yaml.Node, sentence: str) -> None:
-        self.document.problems.append(f"{self._place(node)}: {sentence}")
+        self.problems.append(f"{_place(self.path, node)}: {sentence}")
 
-    def _mapping(self, node: yaml.MappingNode, loc: Loc) -> dict[str, Any]:
+    def _mapping(self, node: yaml.MappingNode) -> dict[str, Any]:
         result: dict[str, Any] = {}
         merges = False
         for key_node, value_node in node.value:
@@ -196,16 +252,15 @@ class _Builder:
             key = self._key(key_node)
             if key is None:
                 continue
-            key_loc = (*loc, key)
             if key in result:
-                first = self.document.key_place(key_loc)
-                self._problem(key_node, f"duplicate key {key!r}, first used in line {first.line}")
+                first = next(other for other, _ in node.value if _is_plain_key(other) and other.value == key)
+                line = first.start_mark.line + 1
+                self._problem(key_node, f"duplicate key {key!r}, first used in line {line}")
                 continue
-            self.document.keys[key_loc] = (self.path, key_node.start_mark)
-            result[key] = self.build(value_node, key_loc)
+            result[key] = self.build(value_node)
         for key, value_node in self._merged(node, ()).items() if merges else ():
             if key not in result:
-                result[key] = self.build(value_node, (*loc, key))
+                result[key] = self.build(value_node)
         return result
 
     def _key(self, node: yaml.Node) -> str | None:
@@ -232,11 +287,7 @@ class _Builder:
         if not isinstance(source, yaml.MappingNode) or source in outer:
             self._problem(key_node, "<< takes a mapping (an alias such as *name)")
             return {}
-        own = {
-            str(key.value): value
-            for key, value in source.value
-            if isinstance(key, yaml.ScalarNode) and key.tag != MERGE
-        }
+        own = {str(key.value): value for key, value in source.value if _is_plain_key(key)}
         return {**self._merged(source, outer), **own}
 
     def _scalar(self, node: yaml.Node) -> Any:

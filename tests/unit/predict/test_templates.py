@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_behave.declare.problems import Problems
 from pytest_behave.declare.templates import columns_in, parse_structure, parse_text
-from pytest_behave.declare.yaml_positions import Document
+from pytest_behave.declare.yaml_positions import Document, Spot
 from pytest_behave.predict.templates import as_text, filled, filled_text, found_at
 from pytest_behave.records import ForEach, Placeholder, TextTemplate
 
@@ -20,7 +20,7 @@ SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan
 
 
 def parsed(value):
-    problems = Problems(Document(None, values={(): (Path(), None)}))
+    problems = Problems(Document(None, Spot(Path())))
     template = parse_structure((), value, problems)
     return template, problems.sentences
 
@@ -34,7 +34,7 @@ def test_what_is_put_in_is_never_read_again(before, value, after):
 
 @given(text=BRACES, value=BRACES)
 def test_a_text_that_parses_is_its_pieces_joined_again(text, value):
-    problems = Problems(Document(None, values={(): (Path(), None)}))
+    problems = Problems(Document(None, Spot(Path())))
     template = parse_text((), text, problems)
     if problems.sentences:
         return
