@@ -43,27 +43,32 @@ def run_cases(prepared: Prepared, model: ModelSpec, predictor: Predictor) -> lis
 
 def _of_answers(results: Sequence[CaseResult]) -> CaseResult:
     """Return the result of a case from those of each answer: the first that is not good, of all answers."""
-    passed = sum(result.verdict == "holds" for result in results)
+    if len(results) == 1:
+        return results[0]
+    passed = sum(result.passed for result in results)
     worst = next((result for result in results if result.verdict != "holds"), results[0])
-    if len(results) > 1 and worst.verdict == "violated":
+    if worst.verdict == "violated":
         failed = sum(result.verdict == "violated" for result in results)
         worst = replace(worst, reason=f"in {failed} of {len(results)} answers, first: {worst.reason}")
     return replace(worst, answers=len(results), passed=passed)
 
 
 def _checked(prepared: Prepared, case: Case, output: dict[str, Any]) -> CaseResult:
-    result = result_of(case, "holds", _plain(output.get("prediction")))
+    answer = _plain(output.get("prediction"))
     try:
         failures = failed_checks(case.checks, {**case.input, **output}, prepared.references.load)
     except BehaveError as error:
-        return replace(result, verdict="error", reason=str(error))
-    return replace(result, verdict="violated", failures=failures, reason="; ".join(failures)) if failures else result
+        return result_of(case, "error", answer, str(error))
+    if failures:
+        return replace(result_of(case, "violated", answer, "; ".join(failures)), failures=failures)
+    return result_of(case, "holds", answer)
 
 
 def result_of(case: Case, verdict: Any, output: Any = None, reason: str = "") -> CaseResult:
     """Return the result of a case with its place."""
     line, file = line_of(case.place)
-    return CaseResult(case.id, verdict, case.input, output, tags=case.tags, reason=reason, line=line, file=file)
+    passed = int(verdict == "holds")
+    return CaseResult(case.id, verdict, case.input, output, (), case.tags, reason, line, file, passed=passed)
 
 
 def _outputs(prepared: Prepared, model: ModelSpec, predictions: Predictions, count: int) -> list[dict[str, Any]]:
