@@ -81,7 +81,7 @@ class Masks:
 
     def rows(self, index: int) -> np.ndarray:
         """Return the row numbers of one slice, rising."""
-        return np.flatnonzero(self.bools(index))
+        return self.bits[index].rows()
 
     def rows_of(self, indices: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """Yield some slices with their row numbers: those of a family come from one sort of its codes."""

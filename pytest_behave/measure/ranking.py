@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -14,11 +14,13 @@ from pytest_behave.measure import intervals
 from pytest_behave.measure.kernel import Masks, in_threads
 from pytest_behave.measure.levels import Levels, levels_of
 from pytest_behave.measure.statistics import estimate_of
+from pytest_behave.measure.words import InWords, packed_planar, planar
 from pytest_behave.records import Estimate, Outcome
 
 Figure = TypeVar("Figure")
 MANY = 50  # rows of the smaller class: from there on DeLong's variance is trusted alone
-DENSE = 1 / 8  # share of rows from which slices are put in order eight at a time, instead of sorting their places
+DENSE = 1 / 16  # share of rows from which slices are put in order eight at a time, instead of sorting their places
+FEWEST_IN_WORDS = 65_536  # rows
 EXACT_IN_INT64 = 2_000_000  # rows up to which sums of squared ranks stay below 2**63
 
 
@@ -215,56 +217,92 @@ def _values(outcome: Outcome, masks: Masks) -> dict[str, np.ndarray]:
 
 def _over_slices(outcome: Outcome, masks: Masks, figure: Callable[[Ordered], Figure]) -> list[Figure]:
     """Return a figure of the ordered rows of each slice: scores are sorted once, then only places among them."""
-    scores = np.asarray(outcome.score, dtype=np.float64)
-    positive = np.asarray(outcome.target) == outcome.positive
-    order = np.argsort(scores)
-    ranked = scores[order]
-    steps = ranked[1:] != ranked[:-1]
-    if len(ranked) and np.isnan(ranked[-1]):
-        steps &= ~np.isnan(ranked[:-1])
-    tied = not steps.all()
-    # place and class in one number, so that one sort of a slice's rows gives both in order
-    dtype = np.int32 if len(scores) <= 2**30 else np.int64
-    places = np.zeros(len(scores), dtype=dtype)
-    if tied:
-        np.cumsum(steps, out=places[1:])
-    else:
-        places[:] = np.arange(len(scores))
-    places <<= 1
-    keys = np.empty_like(places)
-    keys[order] = places
-    keys |= positive
-    del ranked, steps
-    in_order, level = positive[order], places >> 1 if tied else None
-    del places
-    dense = masks.sizes[masks.others] > len(scores) * DENSE
+    rows = _Rows(outcome, masks)
+    found: dict[int, Figure] = {}
 
-    def of_slice(index: int) -> list[tuple[int, Figure]]:
-        chosen = keys.take(masks.rows(index))
-        chosen.sort()
-        return [(index, figure(_ordered((chosen & 1).astype(np.bool_), chosen >> 1 if tied else None)))]
+    def keep(one: tuple[int, Ordered]) -> tuple[int, Figure]:
+        return one[0], figure(one[1])
 
-    def of_some(indices: list[int]) -> list[tuple[int, Figure]]:
-        together = np.zeros(masks.size, dtype=np.uint8)  # so that they are put in order at once
-        for shift, index in enumerate(indices):
-            together |= masks.bools(index).view(np.uint8) << shift
-        together = together.take(order)
-        found = []
-        for shift, index in enumerate(indices):
-            rows = np.flatnonzero((together & (1 << shift)).astype(np.bool_))
-            found.append((index, figure(_ordered(in_order.take(rows), None if level is None else level.take(rows)))))
-        return found
-
-    thin, thick = masks.others[~dense].tolist(), masks.others[dense].tolist()
-    eights = [thick[first : first + 8] for first in range(0, len(thick), 8)]
-    found = dict(
-        chain.from_iterable(chain(in_threads(of_slice, thin, masks.size), in_threads(of_some, eights, masks.size)))
-    )
+    sizes = masks.sizes[masks.others]
+    dense = sizes > masks.size * DENSE
+    in_words = dense & (sizes > FEWEST_IN_WORDS) & (rows.level is None)
+    for ordered, some in ((rows.listed, dense & ~in_words), (rows.in_words, in_words)):
+        thick = masks.others[some].tolist()
+        eights = [thick[first : first + 8] for first in range(0, len(thick), 8)]
+        work = partial(lambda ordered, indices: [keep(one) for one in ordered(indices)], ordered)
+        found.update(chain.from_iterable(in_threads(work, eights, masks.size)))
+    thin = masks.others[~dense].tolist()
+    found.update(in_threads(lambda index: keep((index, rows.sorted(masks.rows(index)))), thin, masks.size))
     for family in masks.families:
-        for index, rows in family.sorted_rows(order):
-            chosen = keys[rows]
-            found[index] = figure(_ordered((chosen & 1).astype(np.bool_), chosen >> 1 if tied else None))
+        found.update(keep((index, rows.at(chosen))) for index, chosen in family.sorted_rows(rows.order))
     return [found[index] for index in range(len(masks))]
+
+
+class _Rows:
+    """All rows in rising order of score; ``level`` numbers the distinct scores, None where no two are equal."""
+
+    def __init__(self, outcome: Outcome, masks: Masks) -> None:
+        scores = np.asarray(outcome.score, dtype=np.float64)
+        self._masks, self._positive = masks, np.asarray(outcome.target) == outcome.positive
+        self.order = np.argsort(scores)
+        ranked = scores.take(self.order)
+        steps = ranked[1:] != ranked[:-1]
+        if len(ranked) and np.isnan(ranked[-1]):
+            steps &= ~np.isnan(ranked[:-1])
+        tied = not steps.all()
+        # place and class in one number, so that one sort of a slice's rows gives both in order
+        dtype = np.int32 if len(scores) <= 2**30 else np.int64
+        places = np.zeros(len(scores), dtype=dtype)
+        if tied:
+            np.cumsum(steps, out=places[1:])
+        else:
+            places[:] = np.arange(len(scores))
+        self.level = places if tied else None
+        self._keys = np.empty_like(places)
+        self._keys[self.order] = places << 1
+        self._keys |= self._positive
+        self._in_order = self._positive.take(self.order)
+
+    def at(self, rows: np.ndarray) -> Ordered:
+        """Return rows that are in order."""
+        return self._of(self._keys.take(rows))
+
+    def sorted(self, rows: np.ndarray) -> Ordered:
+        """Return rows in order."""
+        keys = self._keys.take(rows)
+        keys.sort()
+        return self._of(keys)
+
+    def _of(self, keys: np.ndarray) -> Ordered:
+        return _ordered((keys & 1).astype(np.bool_), None if self.level is None else keys >> 1)
+
+    def listed(self, slices: list[int]) -> Iterator[tuple[int, Ordered]]:
+        """Yield up to eight slices in order."""
+        bits = self._bits_of(slices).take(self.order)
+        for shift, index in enumerate(slices):
+            rows = np.flatnonzero((bits & (1 << shift)).astype(np.bool_))
+            yield index, _ordered(self._in_order.take(rows), None if self.level is None else self.level.take(rows))
+
+    def in_words(self, slices: list[int]) -> Iterator[tuple[int, Ordered]]:
+        """Yield up to eight slices in order, without listing their rows; no two scores are equal."""
+        order, classes = self._planar
+        bits = self._bits_of(slices).take(order)
+        for shift, index in enumerate(slices):
+            yield index, InWords(packed_planar(bits & (1 << shift)), classes)
+
+    @cached_property
+    def _planar(self) -> tuple[np.ndarray, np.ndarray]:
+        order = planar(self.order)
+        return order, packed_planar(np.append(self._positive, False).take(order))
+
+    def _bits_of(self, slices: list[int]) -> np.ndarray:
+        """Return a bit per slice for each row, and one row more that is in none: eight are put in order at once."""
+        bits = np.zeros(self._masks.size + 1, dtype=np.uint8)
+        for shift, index in enumerate(slices):
+            bits[:-1] |= self._masks.bools(index).view(np.uint8) * np.uint8(
+                1 << shift
+            )  # a shift takes five times as long
+        return bits
 
 
 def _ordered(positive: np.ndarray, places: np.ndarray | None) -> Ordered:

@@ -58,6 +58,12 @@ def test_counts_sums_sizes_and_rows_are_those_of_plain_masks(size, thin_masks):
         assert packed.rows(index).tolist() == np.flatnonzero(mask).tolist()
 
 
+@pytest.mark.parametrize("share", [0, 0.001, 0.03, 0.08, 0.2, 1])
+def test_few_rows_and_many_are_listed(share):
+    mask = np.random.default_rng(0).random(10_007) < share
+    assert packed(mask).rows().tolist() == np.flatnonzero(mask).tolist()
+
+
 @STEADY
 @given(
     masks=st.integers(1, 300).flatmap(
