@@ -149,7 +149,8 @@ class Evaluator:
             codes, texts = self._factorized(left)
             answers = np.array([bool(COMPARE[symbol](text, right.value)) for text in texts] + [False])
             hits = np.flatnonzero(answers)  # comparing codes takes a quarter of the time of looking answers up
-            return _truth_of(codes == hits[0] if len(hits) == 1 else answers[codes], missing)
+            # as a Python number: one of numpy's would widen the codes first
+            return _truth_of(codes == int(hits[0]) if len(hits) == 1 else answers[codes], missing)
         result = np.zeros(self.size, dtype=bool)
         present = ~missing
         result[present] = _ordered(symbol, one.values[present], other.values[present])
