@@ -1,18 +1,17 @@
-"""Which texts contain a part: all bytes of pyarrow's texts compared at once, in a third of the time of its own search."""
+"""Which texts contain a part: all bytes of pyarrow's texts compared at once, in half the time of its own search."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
-ROWS_AT_ONCE = 100_000
+ROWS_AT_ONCE = 1 << 15
 BYTES_AT_ONCE = 1 << 17  # stays in a processor's cache
+SAMPLE = 1 << 12  # bytes that tell which are rare
 WORD = 64
 LONGEST = 16  # bytes; a longer part would be compared too often
-FEWEST_TO_SHARE = 2 * ROWS_AT_ONCE  # rows from which a second thread pays
 
 
 def found_in(texts: Any, part: str, kind: str) -> np.ndarray:
@@ -31,11 +30,8 @@ def found_in(texts: Any, part: str, kind: str) -> np.ndarray:
         return np.asarray(searches[kind](piece, part).fill_null(False).to_numpy(zero_copy_only=False), dtype=bool)
 
     pieces = [piece for chunk in texts.chunks for piece in _pieces(chunk)]
-    if len(texts) < FEWEST_TO_SHARE:
-        found = list(map(search, pieces))
-    else:
-        with ThreadPoolExecutor(2) as threads:
-            found = list(threads.map(search, pieces))
+    # not in two threads: numpy's calls are so short here that they would wait for each other
+    found = list(map(search, pieces))
     return np.concatenate(found) if found else np.zeros(0, dtype=bool)
 
 
@@ -72,7 +68,7 @@ def _contains(piece: Any, part: np.ndarray) -> np.ndarray:
 def _starts(text: np.ndarray, part: np.ndarray) -> np.ndarray:
     """Return a bit per byte: whether the part starts there; the rarest bytes are compared first."""
     bits = np.zeros((len(text) // WORD + 1) * (WORD // 8), dtype=np.uint8)
-    often = np.bincount(text[:BYTES_AT_ONCE], minlength=256)
+    often = np.bincount(text[:SAMPLE], minlength=256)
     order = np.argsort(often[part], kind="stable").tolist()
     last = len(text) - len(part) + 1
     for first in range(0, last, BYTES_AT_ONCE):

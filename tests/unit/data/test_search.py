@@ -32,10 +32,9 @@ def test_any_part_is_found_where_python_finds_it(kind, texts, part, first, large
 
 @pytest.mark.parametrize("size", [7, 64, 1_000, 4_099])
 @pytest.mark.parametrize("part", ["a", "ab", "abcabcab", "abcabcabcabcabcabcabc"])
-def test_blocks_of_rows_and_bytes_and_two_threads_change_nothing(monkeypatch, size, part):
+def test_blocks_of_rows_and_bytes_change_nothing(monkeypatch, size, part):
     monkeypatch.setattr(search, "ROWS_AT_ONCE", 500)
     monkeypatch.setattr(search, "BYTES_AT_ONCE", 128)
-    monkeypatch.setattr(search, "FEWEST_TO_SHARE", 1_000)
     texts = ["abc" * (row % 9) + "x" * (row % 3) for row in range(size)]
     assert found_in(pa.chunked_array([texts[: size // 3], texts[size // 3 :]]), part, "contains").tolist() == [
         part in text for text in texts
