@@ -32,8 +32,9 @@ from pytest_behave.records import (
     Negative,
     Not,
     Or,
+    Scalar,
 )
-from pytest_behave.records.bits import AllOf, AnyOf, Bits, Except, packed
+from pytest_behave.records.bits import AllOf, AnyOf, Bits, Except, packed, packed_blocks
 
 CONDITION_FUNCTIONS = {"contains", "startswith", "endswith", "matches", "isnull", "is_question"}
 COMPARE: dict[str, Callable[[Any, Any], Any]] = {
@@ -45,6 +46,9 @@ COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
 }
 MIRRORED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+Block = Callable[[int, int], np.ndarray]
 
 
 class Truth(NamedTuple):
@@ -107,6 +111,10 @@ class Evaluator:
                     truth = _any_of([self._packed(part) for part in parts])
                 case Not(operand):
                     truth = _negated(self._packed(operand))
+                case Comparison(symbol, Name() as name, Constant(value)) if block := self._by_block(
+                    symbol, name, value
+                ):
+                    truth = PackedTruth(packed_blocks(self.size, block), None)
                 case _:
                     true, unknown = self._atom(expression)
                     truth = PackedTruth(packed(true), packed(unknown) if unknown.any() else None)
@@ -123,6 +131,22 @@ class Evaluator:
                 return Truth(self.column(argument).missing, np.zeros(self.size, dtype=bool))
             case _:
                 return self._bool_column(expression)
+
+    def _by_block(self, symbol: str, name: Name, value: Scalar) -> Block | None:
+        """Return what compares some rows at once, where none is missing and numpy's own comparison is exact."""
+        column, compare = self.column(name), COMPARE[symbol]
+        if column.missing.any():
+            return None
+        if column.kind == "text" and isinstance(value, str):
+            codes, hits = self._hits(compare, name, value)
+            return (lambda first, last: codes[first:last] == hits[0]) if len(hits) == 1 else None
+        if column.kind != "number" or isinstance(value, (str, bool)):
+            return None
+        values, whole = column.values, isinstance(value, int)
+        largest = {"i": 2**63 - 1 if whole else -1, "f": 2**53 if whole else np.inf}
+        if abs(value) > largest.get(values.dtype.kind, -1):
+            return None
+        return lambda first, last: compare(values[first:last], value)
 
     def _bool_column(self, expression: Expr) -> Truth:
         # its bits are kept: a bool per row as well would be eight times that
@@ -146,15 +170,23 @@ class Evaluator:
         if one.kind != "text":
             return _truth_of(_ordered(symbol, one.values, other.values), missing)
         if isinstance(right, Constant):
-            codes, texts = self._factorized(left)
-            answers = np.array([bool(COMPARE[symbol](text, right.value)) for text in texts] + [False])
-            hits = np.flatnonzero(answers)  # comparing codes takes a quarter of the time of looking answers up
-            # as a Python number: one of numpy's would widen the codes first
-            return _truth_of(codes == int(hits[0]) if len(hits) == 1 else answers[codes], missing)
+            codes, hits = self._hits(COMPARE[symbol], left, right.value)
+            if len(hits) == 1:  # comparing codes takes a fraction of the time of looking answers up
+                return _truth_of(codes == hits[0], missing)
+            answers = np.zeros(len(self._factorized(left)[1]) + 1, dtype=bool)
+            answers[hits] = True
+            return _truth_of(answers.take(codes), missing)
         result = np.zeros(self.size, dtype=bool)
         present = ~missing
         result[present] = _ordered(symbol, one.values[present], other.values[present])
         return _truth_of(result, missing)
+
+    def _hits(
+        self, compare: Callable[[Any, Any], Any], expression: Expr, value: Scalar
+    ) -> tuple[np.ndarray, list[int]]:
+        """Return the codes of a column of texts, and those (Python's numbers: numpy's would widen the codes) that compare."""
+        codes, texts = self._factorized(expression)
+        return codes, [code for code, text in enumerate(texts) if compare(text, value)]
 
     def _factorized(self, expression: Expr) -> tuple[np.ndarray, list[str]]:
         """Return codes into the distinct texts (-1, the last place, where missing): each text is compared once."""

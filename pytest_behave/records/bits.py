@@ -7,12 +7,13 @@ stages import this module: it is the one record that computes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, reduce
 
 import numpy as np
 
 WORD = 64  # rows
+BLOCK = 1 << 16  # rows
 
 
 def words_for(size: int) -> int:
@@ -145,6 +146,15 @@ def packed(mask: np.ndarray) -> Packed:
     bits = np.packbits(mask)
     result[: len(bits)] = bits
     return Packed(result.view(np.uint64), len(mask))
+
+
+def packed_blocks(size: int, block: Callable[[int, int], np.ndarray]) -> Packed:
+    """Return as bits what ``block(first, last)`` gives of the rows: bools that stay in a processor's cache."""
+    result = np.zeros(words_for(size) * (WORD // 8), dtype=np.uint8)
+    for first in range(0, size, BLOCK):
+        bits = np.packbits(block(first, min(first + BLOCK, size)))
+        result[first // 8 : first // 8 + len(bits)] = bits
+    return Packed(result.view(np.uint64), size)
 
 
 def members(codes: np.ndarray, count: int) -> list[Member]:

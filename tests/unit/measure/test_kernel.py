@@ -18,7 +18,7 @@ from pytest_behave.measure.kernel import (
     Masks,
 )
 from pytest_behave.measure.statistics import cell_counts
-from pytest_behave.records.bits import WORD, AnyOf, Everything, Except, members, packed, words_for
+from pytest_behave.records.bits import WORD, AnyOf, Everything, Except, members, packed, packed_blocks, words_for
 
 from . import outcome_of
 
@@ -62,6 +62,13 @@ def test_counts_sums_sizes_and_rows_are_those_of_plain_masks(size, thin_masks):
 def test_few_rows_and_many_are_listed(share):
     mask = np.random.default_rng(0).random(10_007) < share
     assert packed(mask).rows().tolist() == np.flatnonzero(mask).tolist()
+
+
+@pytest.mark.parametrize("size", [0, 1, 127, 128, 129, 1_000])
+def test_bits_are_packed_block_by_block(monkeypatch, size):
+    monkeypatch.setattr("pytest_behave.records.bits.BLOCK", 128)
+    mask = np.random.default_rng(0).random(size) < 0.5
+    assert packed_blocks(size, lambda first, last: mask[first:last]).bools().tolist() == mask.tolist()
 
 
 @STEADY
