@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -34,6 +35,7 @@ MANY = 30  # hits, misses and false alarms of each class, from which a function 
 MOST_CELLS_OF_DELTA = 100  # each takes two values of the function
 STEP = 0.25  # rows, of a numerical derivative
 TOO_FEW = "an interval needs at least two instances"
+LEAST_ROOT = 1e-3  # of a gamma variate by its mean
 RIGHT, WRONG = 0.5, 0.25  # what is added to the counts of each class before they are drawn again
 
 
@@ -263,23 +265,49 @@ def _occurring(counts: np.ndarray) -> np.ndarray:
 def _resampled(counts: np.ndarray) -> np.ndarray:
     """Return samples of each table, from Dirichlet's distribution: shape (slices x resamples, targets, predictions).
 
-    What no row of the slice shows may yet happen: each class that occurs in the target gets a part of a row that is
-    right, and one that is taken for the next class. In Fortran's order, so that numpy's inner loops run over samples
-    and not over the few cells of a table.
+    Gamma variates divided by their sum, all tables' from the same normal ones, whose cube they nearly are (Wilson &
+    Hilferty 1931, Proc. Natl. Acad. Sci. 17:684): quantiles are within 2 % of a standard deviation, in a tenth of the
+    time. Those of less than one row are drawn as they are. In Fortran's order, so that numpy's inner loops run over
+    samples and not over the few cells of a table.
     """
-    slices, targets, predictions = counts.shape
-    samples = np.zeros((predictions, targets, slices, intervals.RESAMPLES))
-    for table, occurring, resamples in zip(counts, _occurring(counts), np.moveaxis(samples, 2, 0), strict=True):
-        smoothed = table.astype(np.float64)
+    shapes = _smoothed(counts).T[..., None]
+    normal, rare = _variates(*shapes.shape[:2], intervals.RESAMPLES)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        samples = normal * (1 / (3 * np.sqrt(shapes)))
+        samples += 1 - 1 / (9 * shapes)
+    np.maximum(samples, LEAST_ROOT, out=samples)
+    samples *= samples * samples
+    samples *= shapes
+    for shape, variates in rare.items():
+        prediction, target, table = np.nonzero(shapes[..., 0] == shape)
+        samples[prediction, target, table] = variates[prediction, target]
+    samples *= counts.sum(axis=(1, 2))[:, None] / samples.sum(axis=(0, 1))
+    return samples.reshape(*shapes.shape[:2], -1).T
+
+
+def _smoothed(counts: np.ndarray) -> np.ndarray:
+    """Return tables to draw around: what no row of a slice shows may yet happen.
+
+    Each class that occurs in the target gets a part of a row that is right, and one that is taken for the next class.
+    """
+    smoothed = counts.astype(np.float64)
+    patterns, which = np.unique(_occurring(counts), axis=0, return_inverse=True)
+    for number, occurring in enumerate(patterns):
         classes = np.flatnonzero(occurring)
-        known = classes < targets
-        smoothed[classes[known], classes[known]] += RIGHT
-        smoothed[classes[known], np.roll(classes, -1)[known]] += WRONG
-        target, prediction = np.nonzero(smoothed)
-        random = np.random.default_rng(intervals.SEED)
-        draws = random.standard_gamma(smoothed[target, prediction], (intervals.RESAMPLES, len(target)))
-        resamples[prediction, target] = (draws * (table.sum() / draws.sum(axis=1, keepdims=True))).T
-    return samples.reshape(predictions, targets, -1).T
+        following, known = np.roll(classes, -1), classes < counts.shape[1]
+        tables = np.flatnonzero(which.ravel() == number)[:, None]
+        smoothed[tables, classes[known], classes[known]] += RIGHT
+        smoothed[tables, classes[known], following[known]] += WRONG
+    return smoothed
+
+
+@lru_cache(maxsize=1)
+def _variates(predictions: int, targets: int, resamples: int) -> tuple[np.ndarray, dict[float, np.ndarray]]:
+    """Return normal variates of each cell, and gamma variates of the shapes below 1; of shape 0, zeros."""
+    random = np.random.default_rng(intervals.SEED)
+    size = (predictions, targets, resamples)
+    shapes = (0.0, WRONG, RIGHT, WRONG + RIGHT)
+    return random.standard_normal(size)[:, :, None], {shape: random.standard_gamma(shape, size) for shape in shapes}
 
 
 def _percentiles(samples: np.ndarray) -> intervals.Interval:

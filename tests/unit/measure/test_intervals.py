@@ -465,6 +465,25 @@ def test_on_many_rows_the_delta_method_is_what_the_bootstrap_of_counts_tends_to(
     assert ends(estimate) == pytest.approx(ends(drawn), abs=0.06 * width)
 
 
+@pytest.mark.parametrize("few", [0, 1, 3, 40])
+def test_counts_are_drawn_from_dirichlets_distribution_around_what_they_are(monkeypatch, few):
+    draws = 100_000
+    monkeypatch.setattr(intervals, "RESAMPLES", draws)
+    table = np.array([[60, few, 0], [2, 9, 0]])  # nobody is, or is taken for, the third class
+    samples = statistics._resampled(np.array([[[5, 5, 5], [5, 5, 5]], table]))[draws:]
+    shapes = table + np.array([[0.5, 0.25, 0], [0.25, 0.5, 0]])
+    assert samples.sum(axis=(1, 2)) == pytest.approx(table.sum())
+    assert (samples[:, :, 2] == 0).all()
+    for cell in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        share = samples[(slice(None), *cell)] / table.sum()
+        expected = stats.beta(shapes[cell], shapes.sum() - shapes[cell])
+        assert share.mean() == pytest.approx(expected.mean(), abs=0.02 * expected.std())
+        assert share.std() == pytest.approx(expected.std(), rel=0.03)
+        assert np.quantile(share, [0.025, 0.975]) == pytest.approx(
+            expected.ppf([0.025, 0.975]), abs=0.06 * expected.std()
+        )
+
+
 def test_one_row_has_no_bootstrap():
     estimate = overall(outcome_of("multiclass", ["a"], ["a"]), "macro_f1")
     assert (estimate.value, *ends(estimate)) == (1.0, None, None)
