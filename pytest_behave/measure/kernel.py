@@ -45,10 +45,9 @@ class Family(NamedTuple):
         return np.asarray(found)
 
     def sorted_rows(self, order: np.ndarray | None = None) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield each member's place and its rows, rising or in the order that is given: the sort is stable."""
-        codes = self.codes if order is None else self.codes[order]
+        """Yield each member's place and its rows, rising; of rows in the order that is given, their places in it."""
+        codes = self.codes if order is None else self.codes.take(order)
         by_code = np.argsort(codes, kind="stable")
-        by_code = by_code if order is None else order[by_code]
         ends = np.cumsum(np.bincount(codes.astype(np.intp) + 1, minlength=int(self.members.max(initial=-1)) + 2))
         for place, code in zip(self.places.tolist(), self.members.tolist(), strict=True):
             yield place, by_code[ends[code] : ends[code + 1]] if code >= 0 else by_code[:0]

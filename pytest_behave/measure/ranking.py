@@ -234,7 +234,7 @@ def _over_slices(outcome: Outcome, masks: Masks, figure: Callable[[Ordered], Fig
     thin = masks.others[~dense].tolist()
     found.update(in_threads(lambda index: keep((index, rows.sorted(masks.rows(index)))), thin, masks.size))
     for family in masks.families:
-        found.update(keep((index, rows.at(chosen))) for index, chosen in family.sorted_rows(rows.order))
+        found.update(keep((index, rows.at(places))) for index, places in family.sorted_rows(rows.order))
     return [found[index] for index in range(len(masks))]
 
 
@@ -245,43 +245,40 @@ class _Rows:
         scores = np.asarray(outcome.score, dtype=np.float64)
         self._masks, self._positive = masks, np.asarray(outcome.target) == outcome.positive
         self.order = np.argsort(scores)
+        self._in_order = self._positive.take(self.order)
         ranked = scores.take(self.order)
         steps = ranked[1:] != ranked[:-1]
         if len(ranked) and np.isnan(ranked[-1]):
             steps &= ~np.isnan(ranked[:-1])
-        tied = not steps.all()
-        # place and class in one number, so that one sort of a slice's rows gives both in order
-        dtype = np.int32 if len(scores) <= 2**30 else np.int64
-        places = np.zeros(len(scores), dtype=dtype)
-        if tied:
-            np.cumsum(steps, out=places[1:])
-        else:
-            places[:] = np.arange(len(scores))
-        self.level = places if tied else None
-        self._keys = np.empty_like(places)
-        self._keys[self.order] = places << 1
-        self._keys |= self._positive
-        self._in_order = self._positive.take(self.order)
+        self._dtype = np.int32 if len(scores) <= 2**30 else np.int64
+        self.level: np.ndarray | None = None
+        if not steps.all():
+            self.level = np.zeros(len(scores), dtype=self._dtype)
+            np.cumsum(steps, out=self.level[1:])
 
-    def at(self, rows: np.ndarray) -> Ordered:
-        """Return rows that are in order."""
-        return self._of(self._keys.take(rows))
+    @cached_property
+    def _keys(self) -> np.ndarray:
+        """Place and class of each row in one number, so that one sort of a slice's rows gives both in order."""
+        places = np.arange(len(self.order), dtype=self._dtype) if self.level is None else self.level
+        keys = np.empty_like(places)
+        keys[self.order] = places << 1 | self._in_order
+        return keys
 
     def sorted(self, rows: np.ndarray) -> Ordered:
         """Return rows in order."""
         keys = self._keys.take(rows)
         keys.sort()
-        return self._of(keys)
-
-    def _of(self, keys: np.ndarray) -> Ordered:
         return _ordered((keys & 1).astype(np.bool_), None if self.level is None else keys >> 1)
+
+    def at(self, places: np.ndarray) -> Ordered:
+        """Return the rows at some places of the order, rising."""
+        return _ordered(self._in_order.take(places), None if self.level is None else self.level.take(places))
 
     def listed(self, slices: list[int]) -> Iterator[tuple[int, Ordered]]:
         """Yield up to eight slices in order."""
         bits = self._bits_of(slices).take(self.order)
         for shift, index in enumerate(slices):
-            rows = np.flatnonzero((bits & (1 << shift)).astype(np.bool_))
-            yield index, _ordered(self._in_order.take(rows), None if self.level is None else self.level.take(rows))
+            yield index, self.at(np.flatnonzero((bits & (1 << shift)).astype(np.bool_)))
 
     def in_words(self, slices: list[int]) -> Iterator[tuple[int, Ordered]]:
         """Yield up to eight slices in order, without listing their rows; no two scores are equal."""
