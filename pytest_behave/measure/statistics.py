@@ -266,7 +266,7 @@ def _resampled(counts: np.ndarray) -> np.ndarray:
     """Return samples of each table, from Dirichlet's distribution: shape (slices x resamples, targets, predictions).
 
     Gamma variates divided by their sum, all tables' from the same normal ones, whose cube they nearly are (Wilson &
-    Hilferty 1931, Proc. Natl. Acad. Sci. 17:684): quantiles are within 2 % of a standard deviation, in a tenth of the
+    Hilferty 1931, Proc. Natl. Acad. Sci. 17:684): quantiles are within 2 % of a standard deviation, in a third of the
     time. Those of less than one row are drawn as they are. In Fortran's order, so that numpy's inner loops run over
     samples and not over the few cells of a table.
     """
