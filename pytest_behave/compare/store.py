@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import math
 import os
@@ -13,11 +14,12 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias
 
 from pytest_behave.errors import BaselineError, did_you_mean
 from pytest_behave.records import Accepted, BaselineEntry, Better, Key, StoredBaseline
@@ -35,6 +37,7 @@ LONGEST = 100  # bytes of a name before its hash; encrypting file systems end at
 # hooks set these for their own repository; with GIT_DIR set, git takes the current folder for the top
 OF_HOOKS = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_NAMESPACE"}
 OF_HOOKS |= {"GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"}
+START = 1024  # bytes
 POINTER = re.compile(rb"version https://(git-lfs\.github|hawser\.github)\.com/spec/")
 CONFLICT = re.compile(r"^(<{7}|={7}|>{7}|\|{7})", re.MULTILINE)
 # json.dumps leaves these as they are, but they cannot be encoded, break lines, or turn the text of a diff around
@@ -90,6 +93,10 @@ class WorkingTree:
         except OSError as error:
             raise BaselineError(f"{path} cannot be read: {error.strerror}") from error
 
+    def file(self, path: Path, folder: Path) -> Path | None:  # noqa: ARG002 - as of a commit
+        """Return where the file can be read, None if there is no such file."""
+        return path if path.is_file() else None
+
     def shown(self, path: Path) -> str:
         """Return what messages call the file."""
         return str(path)
@@ -104,20 +111,27 @@ class Commit:
 
     def read(self, path: Path) -> bytes | None:
         """Return the content of a file, None if the commit has no such file; raises BaselineError."""
+        with tempfile.TemporaryDirectory(prefix="pytest-behave-") as folder:
+            found = self.file(path, Path(folder))
+            return None if found is None else found.read_bytes()
+
+    def file(self, path: Path, folder: Path) -> Path | None:
+        """Write the file into a folder and return its path there, None if the commit has no such file."""
         whole = path.absolute()
-        folder = next(parent for parent in whole.parents if parent.is_dir())  # the commit may have more folders
-        blob = f"{self._hash(folder)}:./{whole.relative_to(folder).as_posix()}"
-        found = self._git(folder, "rev-parse", "--verify", "--quiet", blob)
+        top = next(parent for parent in whole.parents if parent.is_dir())  # the commit may have more folders
+        blob = f"{self._hash(top)}:./{whole.relative_to(top).as_posix()}"
+        found = self._git(top, "rev-parse", "--verify", "--quiet", blob)
         if found.returncode and not found.stderr.strip():
             return None
-        content = self._git(folder, "cat-file", "blob", blob)  # what `git show` is made of
+        target, checked_out = folder / path.name, folder / f"{path.name}.checked-out"
+        content = self._git(top, "cat-file", "blob", blob, into=target)  # what `git show` is made of
         if content.returncode:
             raise BaselineError(f"git cannot read {self.shown(path)}: {_complaint(content.stderr)}")
-        if is_lfs_pointer(content.stdout):
+        if is_lfs_pointer(start_of(target)):
             with contextlib.suppress(BaselineError):  # then the pointer is all there is
-                checked_out = self._git(folder, "cat-file", "--filters", blob)
-                return content.stdout if checked_out.returncode else checked_out.stdout
-        return content.stdout
+                found = self._git(top, "cat-file", "--filters", blob, into=checked_out)
+                return target if found.returncode else checked_out
+        return target
 
     def shown(self, path: Path) -> str:
         """Return what messages call the file."""
@@ -138,18 +152,21 @@ class Commit:
             "(in CI, check out with `fetch-depth: 0`; in a shallow clone, run `git fetch --unshallow`)"
         )
 
-    def _git(self, folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    def _git(self, folder: Path, *arguments: str, into: Path | None = None) -> subprocess.CompletedProcess[bytes]:
+        """Call git; what it says goes ``into`` a file, if there is one."""
         kept = {name: value for name, value in os.environ.items() if name not in OF_HOOKS and "GIT_TRACE" not in name}
         try:
-            return subprocess.run(  # noqa: S603 - no shell, and no argument that git could take for an option
-                ["git", *arguments],  # noqa: S607 - the user's own
-                cwd=folder,
-                env={**kept, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=self.timeout,
-                check=False,
-            )
+            with contextlib.ExitStack() as stack:
+                return subprocess.run(  # noqa: S603 - no shell, and no argument that git could take for an option
+                    ["git", *arguments],  # noqa: S607 - the user's own
+                    cwd=folder,
+                    env={**kept, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE if into is None else stack.enter_context(into.open("wb")),
+                    stderr=subprocess.PIPE,
+                    timeout=self.timeout,
+                    check=False,
+                )
         except subprocess.TimeoutExpired:
             raise BaselineError(f"git took more than {self.timeout:g} s to read {self.ref!r}") from None
         except OSError as error:
@@ -160,6 +177,12 @@ class Commit:
 
 def _complaint(stderr: bytes) -> str:
     return stderr.decode("utf-8", "replace").strip().split("\n")[0].removeprefix("fatal: ")
+
+
+def start_of(path: Path) -> bytes:
+    """Return so much of a file as tells what it is."""
+    with path.open("rb") as file:
+        return file.read(START)
 
 
 def is_lfs_pointer(data: bytes) -> bool:
@@ -313,14 +336,17 @@ def _taken(old: BaselineEntry | None, new: BaselineEntry, better: Better | None)
     return replace(new, best=best, reason=old.reason if same else new.reason)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file as a whole or not at all, its folder too; raises BaselineError with the old file untouched."""
+def write_atomically(path: Path, content: bytes | Path) -> None:
+    """Write a file, of these bytes or as a copy of another, as a whole or not at all, its folder too.
+
+    Raises BaselineError with the old file untouched.
+    """
     target = Path(os.path.realpath(path))  # a link stays a link
     unfinished = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("xb") as file:
-            file.write(data)
+        with unfinished.open("xb") as file, _opened(content) as source:
+            shutil.copyfileobj(source, file)
             file.flush()
             os.fsync(file.fileno())
         if target.exists():
@@ -331,3 +357,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             unfinished.unlink()
+
+
+def _opened(content: bytes | Path) -> IO[bytes]:
+    return io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")

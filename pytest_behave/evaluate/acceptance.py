@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,15 +19,18 @@ BEST = "from best"
 
 @dataclass(frozen=True)
 class Acceptance:
-    """What is about to be written of one suite, and in which files; no files where nothing changes."""
+    """What is about to be written of one suite, and in which files; no files where nothing changes.
+
+    A file gets these bytes, or is a copy of that file.
+    """
 
     lines: tuple[str, ...]
-    files: tuple[tuple[Path, bytes], ...] = ()
+    files: tuple[tuple[Path, bytes | Path], ...] = ()
 
     def write(self) -> None:
         """Write the files, each as a whole or not at all; raises BaselineError."""
-        for path, data in self.files:
-            write_atomically(path, data)
+        for path, content in self.files:
+            write_atomically(path, content)
 
 
 class View(NamedTuple):
@@ -56,11 +60,11 @@ def acceptance(  # noqa: PLR0913 - a run, its suite and what was asked for
     mode: str,
     reason: str,
     declared: Collection[Key] | None,
-    predictions: bytes | None,
+    predictions: Path | None,
 ) -> Acceptance:
     """Return what ``mode`` (new, accept or prune) does to a suite's baseline, from the behaviors that were measured.
 
-    ``declared`` are all keys of the suite, None if they cannot be told, ``predictions`` the outputs behind the run. These
+    ``declared`` are all keys of the suite, None if they cannot be told, ``predictions`` the file of outputs behind the run. These
     are written only if everything was measured that is declared, or else known; single values are stored without them.
     """
     if run.baseline is not None and run.baseline.kind == "model":
@@ -88,7 +92,9 @@ def acceptance(  # noqa: PLR0913 - a run, its suite and what was asked for
         new = replace(new, dataset=run.dataset_fingerprint, model=run.model_fingerprint)
     verdicts = {_key(item): str(item.verdict) for item in run.behaviors}
     text = baseline_text(new).encode()
-    files = [(values, text)] if old is None or baseline_text(old).encode() != text else []
+    files: list[tuple[Path, bytes | Path]] = []
+    if old is None or baseline_text(old).encode() != text:
+        files.append((values, text))
     if whole and predictions is not None and (files or _differs(outputs, predictions)):
         files.append((outputs, predictions))
     return Acceptance((*_lines(run.suite, changed, verdicts, files),), tuple(files))
@@ -98,8 +104,8 @@ def _key(behavior: Behavior) -> Key:
     return behavior.slice, behavior.metric
 
 
-def _differs(path: Path, data: bytes) -> bool:
-    return WorkingTree().read(path) != data
+def _differs(path: Path, other: Path) -> bool:
+    return not path.is_file() or not filecmp.cmp(path, other, shallow=False)
 
 
 def _is_unchanged(item: Behavior) -> bool:
@@ -138,7 +144,7 @@ def _pruned(run: SuiteRun, path: Path, old: StoredBaseline | None, declared: Col
 
 
 def _lines(
-    suite: str, changed: Collection[Accepted], verdicts: dict[Key, str], files: Collection[tuple[Path, bytes]]
+    suite: str, changed: Collection[Accepted], verdicts: dict[Key, str], files: Collection[tuple[Path, bytes | Path]]
 ) -> list[str]:
     if not files:
         return [f"{suite}: the baseline stays as it is"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from pytest_behave.compare.predictions import predictions_bytes, read_predictions
+from pytest_behave.compare.predictions import read_predictions
 from pytest_behave.compare.store import Commit, WorkingTree, baseline_paths, differences, read_baseline
 from pytest_behave.compare.tails import SEED
 from pytest_behave.data.table import Table
@@ -26,6 +27,7 @@ from pytest_behave.records import (
 )
 
 OTHER_DATASET = "the dataset is not the one that the baseline was accepted on"
+NOTHING_COMMON = "no row is in both, unchanged"
 ENOUGH = 0.9  # of all rows that either has, both should have so many unchanged
 
 
@@ -51,8 +53,13 @@ class Against:
     @property
     def coverage(self) -> float:
         """Share of all rows, of the dataset or the baseline, that both have unchanged."""
-        everything = self.use.common + self.use.added + self.use.removed + self.use.changed
-        return self.use.common / everything if everything else 0.0
+        return coverage_of(self.use)
+
+
+def coverage_of(use: BaselineUse) -> float:
+    """Return the share of all rows, of the dataset or the baseline, that both have unchanged."""
+    everything = use.common + use.added + use.removed + use.changed
+    return use.common / everything if everything else 0.0
 
 
 def against_model(
@@ -66,11 +73,12 @@ def against_model(
         outcome = with_agreement(outcome, repeats)
     use = baseline_use(prepared, "model", model.name, len(once))
     notes = [f"--behave-against={ref} is not used: the suite compares with the model {model.name}"] if ref else []
-    notes += _repeats_notes(min(model.repeats, repeats), repeats)
+    notes += repeats_notes(min(model.repeats, repeats), repeats)
     return Against(use, outcome, np.ones(len(table), dtype=bool), notes=tuple(notes), columns=_named(table))
 
 
-def _repeats_notes(given: int, repeats: int) -> list[str]:
+def repeats_notes(given: int, repeats: int) -> list[str]:
+    """Return which answers are compared where the baseline has more or fewer per instance."""
     if given == repeats:
         return []
     used = (
@@ -89,21 +97,25 @@ def _losses_first(prepared: Prepared, changed: Sequence[Accepted]) -> tuple[Acce
     return tuple(sorted(changed, key=lambda item: -loss(item)))
 
 
-def stored_values(
-    prepared: Prepared, ref: str | None
-) -> tuple[StoredBaseline, StoredBaseline | None, tuple[Accepted, ...], WorkingTree | Commit] | None:
-    """Return the stored values, those of the working tree if a commit's are compared with, what differs, and where from.
+class StoredValues(NamedTuple):
+    """Stored values, those of the working tree if a commit's are compared with, what differs, and where all is read."""
 
-    None if nothing is stored; raises BaselineError if it cannot be read.
-    """
+    values: StoredBaseline
+    accepted: StoredBaseline | None
+    changed: tuple[Accepted, ...]
+    place: WorkingTree | Commit
+
+
+def stored_values(prepared: Prepared, ref: str | None) -> StoredValues | None:
+    """Return the stored values, None if nothing is stored; raises BaselineError if they cannot be read."""
     place = WorkingTree() if ref is None else Commit(ref)
     values, _ = baseline_paths(prepared.suite.path, prepared.suite.name)
     stored = read_baseline(place, values, prepared.suite.name)
     accepted = None if ref is None else read_baseline(WorkingTree(), values, prepared.suite.name)
     changed = () if ref is None else _losses_first(prepared, differences(stored, accepted))
     if stored is None and accepted is not None:  # a first baseline, new in this change
-        return accepted, accepted, changed, WorkingTree()
-    return None if stored is None else (stored, accepted, changed, place)
+        return StoredValues(accepted, accepted, changed, WorkingTree())
+    return None if stored is None else StoredValues(stored, accepted, changed, place)
 
 
 def against_stored(prepared: Prepared, table: Table, ref: str | None) -> Against | None:
@@ -111,22 +123,40 @@ def against_stored(prepared: Prepared, table: Table, ref: str | None) -> Against
     known = stored_values(prepared, ref)
     if known is None:
         return None
-    stored, accepted, changed, place = known
+    _, outputs = baseline_paths(prepared.suite.path, prepared.suite.name)
+    found = read_predictions(known.place.read(outputs), outputs.name)
+    reason = found if isinstance(found, str) else of_another_run(prepared, known.values, found.model)
+    against = against_values(prepared, known, ref)
+    if isinstance(found, str) or reason:
+        against = replace(against, common=np.ones(len(table), dtype=bool))
+        return values_alone(against, reason, len(table.once), table.fingerprint)
+    against = aligned(prepared, table, found, against)
+    notes = [*repeats_notes(found.repeats, table.repeats), *lost_notes(prepared, table, found.columns)]
+    return replace(against, notes=(*notes, *coverage_notes(against.use)))
+
+
+def against_values(prepared: Prepared, known: StoredValues, ref: str | None) -> Against:
+    """Return stored values to compare with, before anything is known of the outputs behind them."""
+    use = baseline_use(prepared, "stored" if ref is None else "commit", known.values.model, 0)
+    use = replace(use, ref=ref or "", accepted=known.changed)
+    return Against(use, None, np.zeros(0, dtype=bool), known.values, known.accepted)
+
+
+def of_another_run(prepared: Prepared, stored: StoredBaseline, model: str) -> str:
+    """Return that values and outputs are not of one run, nothing if they are."""
     values, outputs = baseline_paths(prepared.suite.path, prepared.suite.name)
-    use = baseline_use(prepared, "stored" if ref is None else "commit", stored.model, 0)
-    use = replace(use, ref=ref or "", accepted=changed)
-    found = read_predictions(place.read(outputs), outputs.name)
-    if not isinstance(found, str) and found.model != stored.model:
-        found = f"{outputs.name} and {values.name} are of two accepted runs; accept the baseline again"
-    nowhere = np.zeros(len(table), dtype=bool)
-    if isinstance(found, str):
-        notes = [f"comparing with values alone, which sees far less: {found}"]
-        if stored.dataset not in (None, table.fingerprint):
-            notes.append(OTHER_DATASET)
-        use = replace(use, common=len(table.once))
-        return Against(use, None, ~nowhere, stored, accepted, found, tuple(notes))
-    against = _aligned(prepared, table, found, Against(use, None, nowhere, stored, accepted))
-    return replace(against, notes=(*against.notes, *_coverage_notes(against)))
+    if model == stored.model:
+        return ""
+    return f"{outputs.name} and {values.name} are of two accepted runs; accept the baseline again"
+
+
+def values_alone(against: Against, reason: str, rows: int, fingerprint: str) -> Against:
+    """Return stored values to compare with where the outputs behind them are of no use."""
+    notes = [f"comparing with values alone, which sees far less: {reason}"]
+    if against.stored is not None and against.stored.dataset not in (None, fingerprint):
+        notes.append(OTHER_DATASET)
+    use = replace(against.use, common=rows)
+    return replace(against, use=use, reason=reason, notes=tuple(notes))
 
 
 def baseline_use(prepared: Prepared, kind: str, name: str, common: int) -> BaselineUse:
@@ -135,22 +165,14 @@ def baseline_use(prepared: Prepared, kind: str, name: str, common: int) -> Basel
     return BaselineUse(kind, name, alpha, tests=0, seed=SEED, common=common)  # type: ignore[arg-type]
 
 
-def _aligned(prepared: Prepared, table: Table, found: StoredPredictions, against: Against) -> Against:
+def aligned(prepared: Prepared, table: Table, found: StoredPredictions, against: Against) -> Against:
     """Bring the stored outputs into the order of the dataset; rows that it lacks get any row's, and are not common."""
     once, repeats = table.once, table.repeats
     size = len(found.ids) // found.repeats
     rows = pd.Index(found.ids[:size]).get_indexer(pd.Index(once.ids.tolist()))
     known = rows >= 0
-    notes = _repeats_notes(found.repeats, repeats)
-    outputs = output_columns_of(prepared)
-    lost = [name for name in found.columns if name not in table.frame.columns or name in outputs]
+    lost = _lost(prepared, table, found.columns)
     content = table.hashes(name for name in found.columns if name not in lost)
-    if lost:
-        why = "now holds a model's output" if lost[0] in table.frame.columns else "is gone"
-        notes.append(
-            f"column {lost[0]!r} of the baseline's dataset {why}, so rows with other content cannot be told; "
-            "accept the baseline again"
-        )
     same_content = np.ones(len(once), dtype=bool) if lost else content == found.content[rows]
     same_target = target_hashes(table) == found.target[rows]
     common = known & same_content & same_target
@@ -161,25 +183,37 @@ def _aligned(prepared: Prepared, table: Table, found: StoredPredictions, against
         removed=size - int(known.sum()),
         changed=int((known & ~common).sum()),
     )
+    against = replace(against, use=use, common=np.tile(common, repeats), other_repeats=found.repeats != repeats)
     if not common.any():
-        return replace(against, use=use, reason="no row is in both, unchanged", notes=tuple(notes))
+        return replace(against, reason=NOTHING_COMMON, columns=_nothing_said(found.predictions, len(table)))
     filled = np.where(common, rows, rows[common][0])
     answers = (np.arange(repeats)[:, None] % found.repeats * size + filled).ravel()
     said = rows_of(found.predictions, answers)
     outcome = outcome_of(prepared, table, ModelSpec("baseline", "predictions", ""), said, {})
     if found.repeats >= repeats:
         outcome = with_agreement(outcome, repeats)
-    common = np.tile(common, repeats)
-    outside = {name: series.where(common) for name, series in _named(table).items()}
-    return replace(
-        against,
-        use=use,
-        outcome=outcome,
-        common=common,
-        notes=tuple(notes),
-        columns=outside,
-        other_repeats=found.repeats != repeats,
-    )
+    outside = {name: series.where(against.common) for name, series in _named(table).items()}
+    return replace(against, outcome=outcome, columns=outside)
+
+
+def _lost(prepared: Prepared, table: Table, columns: Iterable[str]) -> list[str]:
+    outputs = output_columns_of(prepared)
+    return [name for name in columns if name not in table.frame.columns or name in outputs]
+
+
+def lost_notes(prepared: Prepared, table: Table, columns: Iterable[str]) -> list[str]:
+    """Return what keeps rows with other content from being told."""
+    lost = _lost(prepared, table, columns)
+    if not lost:
+        return []
+    why = "now holds a model's output" if lost[0] in table.frame.columns else "is gone"
+    said = f"column {lost[0]!r} of the baseline's dataset {why}, so rows with other content cannot be told"
+    return [f"{said}; accept the baseline again"]
+
+
+def _nothing_said(predictions: Predictions, size: int) -> dict[str, pd.Series]:
+    names = {"baseline.output": predictions.prediction, "baseline.score": predictions.score}
+    return {name: pd.Series([None] * size, dtype=object) for name, said in names.items() if said is not None}
 
 
 def _named(table: Table) -> dict[str, pd.Series]:
@@ -205,8 +239,8 @@ def target_hashes(table: Table) -> np.ndarray:
     return table.hashes([] if table.spec.target is None else [table.spec.target])
 
 
-def _coverage_notes(against: Against) -> list[str]:
-    use = against.use
+def coverage_notes(use: BaselineUse) -> list[str]:
+    """Return what is not in both, the dataset and the baseline."""
     parts = [
         f"{count:,} {word}"
         for count, word in ((use.added, "added"), (use.removed, "removed"), (use.changed, "changed"))
@@ -214,27 +248,25 @@ def _coverage_notes(against: Against) -> list[str]:
     ]
     if not parts:
         return []
-    few = f"; only {against.coverage:.0%} of the rows are comparable" if against.coverage < ENOUGH else ""
+    few = f"; only {coverage_of(use):.0%} of the rows are comparable" if coverage_of(use) < ENOUGH else ""
     return [f"rows since the baseline: {', '.join(parts)}; compared on the {use.common:,} in common{few}"]
 
 
-def predictions_to_store(measured: Measured, fingerprint: str) -> bytes:
-    """Return the parquet file of what a model said, to be accepted as the baseline."""
+def predictions_to_store(measured: Measured, fingerprint: str) -> StoredPredictions:
+    """Return what a model said, to be accepted as the baseline."""
     prepared, table, outcome = measured.prepared, measured.table, measured.outcome
     columns = content_columns(prepared, table)
-    return predictions_bytes(
-        StoredPredictions(
-            ids=np.tile(table.once.ids, table.repeats),
-            content=np.tile(table.hashes(columns), table.repeats),
-            target=np.tile(target_hashes(table), table.repeats),
-            columns=tuple(columns),
-            model=fingerprint,
-            predictions=Predictions(
-                prediction=table.outputs.get("output"),
-                score=outcome.score,
-                proba=measured.predictions.proba,
-                extra=measured.predictions.extra,
-            ),
-            repeats=table.repeats,
-        )
+    return StoredPredictions(
+        ids=np.tile(table.once.ids, table.repeats),
+        content=np.tile(table.hashes(columns), table.repeats),
+        target=np.tile(target_hashes(table), table.repeats),
+        columns=tuple(columns),
+        model=fingerprint,
+        predictions=Predictions(
+            prediction=table.outputs.get("output"),
+            score=outcome.score,
+            proba=measured.predictions.proba,
+            extra=measured.predictions.extra,
+        ),
+        repeats=table.repeats,
     )

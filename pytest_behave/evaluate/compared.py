@@ -100,6 +100,10 @@ class Comparisons:
         """Return the rows of a slice that can be compared."""
         return np.flatnonzero(slice_.mask & self.against.common)
 
+    def common(self, slice_: Slice) -> int:
+        """Return how many rows of a slice can be compared."""
+        return len(self.rows(slice_))
+
     def _compare_metric(self, chosen: Chosen) -> None:
         metric, worse = chosen.spec.name, self.worse(chosen)
         pairs = self.pairs(chosen)
@@ -113,7 +117,7 @@ class Comparisons:
             margins = [self._margin((name, metric), worse) for name in together]
             losses = self._losses(pairs, worse)
             for name, where, result in zip(together, rows, self._paired(pairs, rows, margins, worse), strict=True):
-                if self._contradicts((name, metric), result, where):
+                if self._contradicts((name, metric), result):
                     self.contradicted.append((name, metric))
                 self._add((name, metric), result, worse, where, losses)
         for name in wanted:
@@ -149,21 +153,21 @@ class Comparisons:
         """Tell whether there is a baseline for a behavior: the model compared with, or a stored value."""
         return self.against.stored is None or self._entry(key) is not None
 
-    def _unpaired_reason(self, key: Key, pairs: Pairs | None) -> str:
-        if self.against.outcome is None:
+    def _unpaired_reason(self, key: Key, pairs: object | None) -> str:
+        if self.against.reason:
             return self.against.reason
         entry = self._entry(key)
         if entry is not None and not entry.paired:
             return "this value was accepted alone, without its predictions"
         return "" if pairs is not None else "the metric cannot be measured on the stored predictions"
 
-    def _contradicts(self, key: Key, result: Paired, rows: np.ndarray) -> bool:
+    def _contradicts(self, key: Key, result: Paired) -> bool:
         """Tell whether stored value and predictions disagree, where they must not: on the same rows."""
         entry, slice_ = self._entry(key), self.slices[key[0]]
         deferred = {spec.name for spec in self.measured.prepared.deferred}
         if entry is None or entry.value is None or {slice_.name, slice_.family} & deferred:
             return False
-        same_rows = len(rows) == slice_.bits.count and entry.size == slice_.size
+        same_rows = self.common(slice_) == slice_.bits.count and entry.size == slice_.size
         return bool(
             same_rows and not self.against.other_repeats and not _same(entry.value, result.baseline, KEPT_DIGITS)
         )
@@ -283,7 +287,7 @@ class Comparisons:
         slice_ = self.slices.get(key[0])
         if slice_ is None or not self.found[key].change.paired:
             return self.against.coverage
-        return min(self.against.coverage, len(self.rows(slice_)) / max(slice_.bits.count, 1))
+        return min(self.against.coverage, self.common(slice_) / max(slice_.bits.count, 1))
 
     # -- instances
 

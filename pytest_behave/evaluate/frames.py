@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_behave.compare.predictions import predictions_bytes
 from pytest_behave.declare.load import suite_of_data
 from pytest_behave.decorators import ATTRIBUTE, Mark
 from pytest_behave.errors import BaselineError, BehaveError, MetricError, did_you_mean
@@ -269,7 +270,7 @@ class SuiteView:
         run = empty_run(prepared, self._measured.model, fingerprint)
         use = None if self._against is None else self._against.use
         run = replace(run, behaviors=tuple(self._regressions.values()), baseline=use)
-        return run, prepared.suite.path, predictions_to_store(self._measured, fingerprint)
+        return run, prepared.suite.path, predictions_bytes(predictions_to_store(self._measured, fingerprint))
 
 
 def suite_of_frame(  # noqa: PLR0913 - a suite is made of all of these

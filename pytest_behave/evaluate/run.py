@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from pytest_behave.compare.predictions import predictions_bytes
 from pytest_behave.data.table import Table
 from pytest_behave.errors import BehaveError, did_you_mean
 from pytest_behave.evaluate.baseline import Against, against_model, against_stored, predictions_to_store
@@ -15,7 +17,7 @@ from pytest_behave.evaluate.judged import Judged, behavior_of
 from pytest_behave.evaluate.measured import Measured, Predictor, Share, alone
 from pytest_behave.evaluate.prepare import Prepared
 from pytest_behave.evaluate.repeats import with_repeats
-from pytest_behave.evaluate.streamed import JudgedInParts, MeasuredInParts, against_in_parts, totals_of
+from pytest_behave.evaluate.streamed import judged_in_parts
 from pytest_behave.records import Behavior, Key, ModelSpec, SuiteRun, Verdict
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ def run_suite(  # noqa: PLR0913 - what a run may be told
     model: str | None = None,
     ref: str | None = None,
     share: Share = alone,
-    keep: Callable[[bytes], object] | None = None,
+    keep: Path | None = None,
     today: str | None = None,
     terminal: TextIO | None = None,
     cache: Cache | None = None,
@@ -38,8 +40,8 @@ def run_suite(  # noqa: PLR0913 - what a run may be told
     """Run a model over a prepared suite and return everything measured and judged.
 
     ``model`` picks one of several by name (default: the last declared), ``ref`` the git commit whose baseline is compared
-    with (default: the working tree's), ``share`` lets processes share predictions, ``keep`` gets the file
-    of outputs that accepting the run would store,
+    with (default: the working tree's), ``share`` lets processes share predictions, ``keep`` is where
+    the file of outputs is written that accepting the run would store,
     ``today`` (ISO date) decides about known failures, ``terminal`` is where long work shows its progress, ``cache`` where
     outputs are kept from run to run. Never raises for what the model does: its failure is the
     verdict ``error`` of every behavior and case.
@@ -52,7 +54,7 @@ def run_suite(  # noqa: PLR0913 - what a run may be told
     except BehaveError as error:
         return _failed(prepared, chosen, "", str(error))
     try:
-        judged, against = _judged(prepared, chosen, predictor, today, ref, share, terminal, cache)
+        judged, against = _judged(prepared, chosen, predictor, today, ref, share, keep, terminal, cache)
         behaviors = judged.behaviors() if judged is not None else []
     except BehaveError as error:
         return _failed(prepared, chosen, predictor.fingerprint, str(error))
@@ -65,8 +67,6 @@ def run_suite(  # noqa: PLR0913 - what a run may be told
     )
     if judged is None:
         return run
-    if keep is not None and prepared.parts is None:
-        keep(predictions_to_store(judged.measured, predictor.fingerprint))
     return replace(
         run,
         notes=(
@@ -90,6 +90,7 @@ def _judged(  # noqa: PLR0913, PLR0917 - what a run may be told
     today: str,
     ref: str | None,
     share: Share,
+    keep: Path | None,
     terminal: TextIO | None,
     cache: Cache | None,
 ) -> tuple[Judged | None, Against | None]:
@@ -97,11 +98,13 @@ def _judged(  # noqa: PLR0913, PLR0917 - what a run may be told
     if prepared.table is None:
         return None, None
     if prepared.parts is not None:
-        against = against_in_parts(prepared, prepared.parts, ref)
-        in_parts = MeasuredInParts(prepared, model, totals_of(prepared, prepared.parts, model, terminal, cache))
-        return JudgedInParts(in_parts, today, against, terminal), against
+        return judged_in_parts(
+            prepared, prepared.parts, model, today=today, ref=ref, keep=keep, terminal=terminal, cache=cache
+        )
     against = find_baseline(prepared, prepared.table.fork(), ref, share, terminal, cache)
     measured = Measured(prepared, model, predictor, {} if against is None else against.columns)
+    if keep is not None:
+        keep.write_bytes(predictions_bytes(predictions_to_store(measured, predictor.fingerprint)))
     return Judged(measured, today, against, terminal), against
 
 

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
 from pytest_behave.compare.paired import Paired, Settings, compare_sums
+from pytest_behave.compare.spills import merge_spills
 from pytest_behave.compare.sums import Counts, Hits, Sums
-from pytest_behave.errors import BehaveError
-from pytest_behave.evaluate.baseline import OTHER_DATASET, Against, baseline_use, stored_values
+from pytest_behave.errors import BehaveError, EngineError
+from pytest_behave.evaluate.baseline import (
+    NOTHING_COMMON,
+    Against,
+    against_values,
+    baseline_use,
+    coverage_notes,
+    lost_notes,
+    of_another_run,
+    repeats_notes,
+    stored_values,
+    values_alone,
+)
 from pytest_behave.evaluate.compared import Compared, Comparisons
+from pytest_behave.evaluate.joined import StoredRows, stored_rows
 from pytest_behave.evaluate.judged import Judged
 from pytest_behave.evaluate.measured import Estimates, Measured, new_class_notes
 from pytest_behave.evaluate.prepare import InParts, Prepared
 from pytest_behave.evaluate.survey import Reading, slices_of
 from pytest_behave.evaluate.swaps import Swaps
-from pytest_behave.evaluate.totals import InSlices, MeasurePart, Totals
+from pytest_behave.evaluate.totals import Common, InSlices, MeasurePart, Totals
 from pytest_behave.measure.outcome import Coder
 from pytest_behave.measure.paired import of_planes, paired
 from pytest_behave.measure.registry import Chosen, finish_states
@@ -29,16 +44,51 @@ from pytest_behave.records.pairs import PairedStates, PairedValues, Pairs
 if TYPE_CHECKING:
     from pytest_behave.predict.cache import Cache
 
-NOT_JOINED = "predictions stored with the baseline are not compared one by one where a dataset is read in parts"
 NOWHERE = np.zeros(0, dtype=np.int64)
 NO_PAIRS = PairedValues(np.zeros(0), np.zeros(0), binary=False)
 NO_SUMS = "where a dataset is read in parts, this metric is compared by its values alone"
 
 
-def totals_of(
-    prepared: Prepared, parts: InParts, model: ModelSpec, terminal: TextIO | None, cache: Cache | None
+def judged_in_parts(  # noqa: PLR0913 - what a run may be told
+    prepared: Prepared,
+    parts: InParts,
+    model: ModelSpec,
+    *,
+    today: str,
+    ref: str | None,
+    keep: Path | None,
+    terminal: TextIO | None,
+    cache: Cache | None,
+) -> tuple[JudgedInParts, Against | None]:
+    """Return what was measured of all parts, with the means to judge it, and what it is compared with.
+
+    The model's outputs are kept in the file ``keep``. Raises what measuring a part raises.
+    """
+    with tempfile.TemporaryDirectory(prefix="pytest-behave-", ignore_cleanup_errors=True) as shared:
+        folder, spill = Path(shared), None if keep is None else Path(shared) / "spill"
+        against, stored = _against(prepared, parts, ref, folder)
+        if spill is not None:
+            spill.mkdir()
+        totals = _totals(prepared, parts, model, stored, spill, terminal, cache)
+        if keep is not None and spill is not None and merge_spills(spill, keep) < totals.rows:
+            raise EngineError(
+                f"what workers kept in {spill} did not arrive there: set TMPDIR, where pytest runs, to a folder that "
+                "all workers share"
+            )
+    if against is not None and totals.common is not None and stored is not None:
+        against = _with_common(prepared, against, stored, totals.common)
+    return JudgedInParts(MeasuredInParts(prepared, model, totals), today, against, terminal), against
+
+
+def _totals(  # noqa: PLR0913, PLR0917 - as above
+    prepared: Prepared,
+    parts: InParts,
+    model: ModelSpec,
+    stored: StoredRows | None,
+    spill: Path | None,
+    terminal: TextIO | None,
+    cache: Cache | None,
 ) -> Totals:
-    """Return what all parts of a dataset give; raises what measuring one raises."""
     explained = frozenset((item.slice, item.metric) for item in prepared.items)
     measure = MeasurePart(
         Reading(prepared.suite, parts.dtypes, prepared.references.modules),
@@ -48,6 +98,8 @@ def totals_of(
         prepared.labels,
         parts.rows_before,
         explained,
+        stored,
+        spill,
         prepared.extensions,
         cache,
     )
@@ -131,32 +183,34 @@ class ComparisonsInParts(Comparisons):
         """Return None: no row is in memory."""
         return None
 
-    def coverage(self, key: Key) -> float:  # noqa: ARG002 - as in Comparisons
-        """Return the share of all instances that can be compared: a model answers to every one."""
-        return 1.0
+    def common(self, slice_: Slice) -> int:
+        """Return how many rows of a slice can be compared."""
+        common = self.measured.totals.common
+        return 0 if common is None else int(common.slices.of_names([slice_.name]).counts[0, 0])
 
     def _settings(self) -> Settings:
         return Settings(np.zeros(0, dtype=np.int64), None, self.suite.comparison.mcnemar)
 
-    def _unpaired_reason(self, key: Key, pairs: Pairs | None) -> str:  # noqa: ARG002 - as in Comparisons
-        return NOT_JOINED if self.against.stored is not None else NO_SUMS
+    def _unpaired_reason(self, key: Key, pairs: object | None) -> str:
+        if pairs is None and not self.against.reason:
+            return NO_SUMS
+        return super()._unpaired_reason(key, None if isinstance(pairs, BehaveError) else pairs)
 
     def _compare(self, only: Chosen | None) -> None:  # noqa: ARG002 - of a fixture, whose rows are in memory
-        self._baseline = self.measured.baseline_estimates()
+        self._baseline = {} if self.against.stored is not None else self.measured.baseline_estimates()
         for chosen in self.measured.prepared.chosen:
             metric, worse = chosen.spec.name, self.worse(chosen)
-            names = [name for name in self.slices if (name, metric) in self.estimates]
             found = self.measured.totals.sums.get(metric)
-            if isinstance(found, InSlices):
-                places = {name: place for place, name in enumerate(found.names)}
-                sums = found.state.of_slices(np.array([places[name] for name in names]))
-                self._compare_sums(chosen, names, sums, worse)
-                continue
-            if chosen.metric.needs == "nothing":
+            names = [name for name in self.slices if (name, metric) in self.estimates]
+            reasons = {name: self._unpaired_reason((name, metric), found) for name in names}
+            together = [name for name in names if not reasons[name]]
+            if isinstance(found, InSlices) and together:
+                self._compare_sums(chosen, together, found.of_names(together), worse)
+            if chosen.metric.needs == "nothing" and self.against.stored is None:
                 continue
             for name in names:
-                key = (name, metric)
-                self._compare_unpaired(key, worse, self._unpaired_reason(key, None), self.estimates.get(key))
+                if reasons[name]:
+                    self._compare_unpaired((name, metric), worse, reasons[name], self.estimates.get((name, metric)))
 
     def _compare_sums(self, chosen: Chosen, names: Sequence[str], sums: Sums | Hits, worse: int) -> None:
         pairs: Pairs | None = NO_PAIRS
@@ -172,7 +226,10 @@ class ComparisonsInParts(Comparisons):
         margins = [self._margin((name, chosen.spec.name), worse) for name in names]
         results = compare_sums(pairs, sums, margins, worse, self.suite.comparison.mcnemar)
         for name, result in zip(names, results, strict=True):
-            self._add_result((name, chosen.spec.name), result, worse)
+            key = (name, chosen.spec.name)
+            if self.against.stored is not None and self._contradicts(key, result):
+                self.contradicted.append(key)
+            self._add_result(key, result, worse)
 
     def _add_result(self, key: Key, result: Paired, worse: int) -> None:
         if np.isnan(result.baseline):
@@ -190,7 +247,7 @@ class ComparisonsInParts(Comparisons):
         moved = self.measured.totals.moved.get(key[1])
         if moved is None:
             return None, None
-        broken, fixed = moved.state.counts[moved.names.index(key[0])].tolist()
+        broken, fixed = moved.of_names([key[0]]).counts[0].tolist()
         return broken, fixed
 
     def _entry(self, key: Key) -> BaselineEntry | None:
@@ -237,16 +294,29 @@ def _no_rows(*_: object) -> Any:
     raise TypeError("there are no rows")
 
 
-def against_in_parts(prepared: Prepared, parts: InParts, ref: str | None) -> Against | None:
-    """Return what to compare with, None if there is nothing: a model, or else what is stored, by its values alone."""
+def _against(
+    prepared: Prepared, parts: InParts, ref: str | None, folder: Path
+) -> tuple[Against | None, StoredRows | None]:
+    """Return what to compare with, None if there is nothing, and stored outputs if there are any of use."""
     if prepared.baseline is not None:
-        use = baseline_use(prepared, "model", prepared.baseline.name, parts.rows)
-        return Against(use, None, NOWHERE == 0)
-    found = stored_values(prepared, ref)
-    if found is None:
-        return None
-    stored, accepted, changed, _ = found
-    use = baseline_use(prepared, "stored" if ref is None else "commit", stored.model, parts.rows)
-    use = replace(use, ref=ref or "", accepted=changed)
-    notes = () if stored.dataset in (None, parts.fingerprint) else (OTHER_DATASET,)
-    return Against(use, None, NOWHERE == 0, stored, accepted, NOT_JOINED, notes)
+        return Against(baseline_use(prepared, "model", prepared.baseline.name, parts.rows), None, NOWHERE == 0), None
+    known = stored_values(prepared, ref)
+    if known is None:
+        return None, None
+    against, found = against_values(prepared, known, ref), stored_rows(prepared, known, folder)
+    reason = found if isinstance(found, str) else of_another_run(prepared, known.values, found.about.model)
+    if isinstance(found, str) or reason:
+        return values_alone(against, reason, parts.rows, parts.fingerprint), None
+    return against, found
+
+
+def _with_common(prepared: Prepared, against: Against, stored: StoredRows, common: Common) -> Against:
+    """Return stored values to compare with, now that it is known which rows are in both."""
+    if prepared.table is None:
+        raise TypeError("only a dataset has parts")
+    removed = stored.rows - common.rows - common.changed
+    use = replace(against.use, common=common.rows, added=common.added, changed=common.changed, removed=removed)
+    repeats = stored.about.repeats
+    notes = [*repeats_notes(repeats, 1), *lost_notes(prepared, prepared.table, stored.about.columns)]
+    reason = "" if common.rows else NOTHING_COMMON
+    return replace(against, use=use, notes=(*notes, *coverage_notes(use)), reason=reason, other_repeats=repeats != 1)

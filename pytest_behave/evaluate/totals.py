@@ -10,20 +10,23 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_behave.compare.spills import write_spill
 from pytest_behave.compare.sums import hits_of, sums_of
 from pytest_behave.data.columns import canonical_text
 from pytest_behave.data.parts import Part
 from pytest_behave.data.slices import make_slices
 from pytest_behave.data.table import Table
 from pytest_behave.errors import BehaveError
-from pytest_behave.evaluate.baseline import Against, against_model
+from pytest_behave.evaluate.baseline import Against, against_model, predictions_to_store
 from pytest_behave.evaluate.compared import units_of
 from pytest_behave.evaluate.extensions import Extensions
 from pytest_behave.evaluate.flips import RowLosses, row_losses
+from pytest_behave.evaluate.joined import Joined, StoredRows
 from pytest_behave.evaluate.measured import MOST_INSTANCES, Measured, Predictor
 from pytest_behave.evaluate.prepare import Preparation, Prepared
 from pytest_behave.evaluate.survey import Reading, Seen, both_seen, seen_of
@@ -54,8 +57,12 @@ class InSlices:
         return InSlices(names, self._of(names) + other._of(names))
 
     def _of(self, names: Sequence[str]) -> Any:
+        return self.of_names([*names, ""])
+
+    def of_names(self, names: Sequence[str]) -> Any:
+        """Return the state of slices by name; what is in none of the rows is empty."""
         places = {name: place for place, name in enumerate(self.names)}
-        return self.state.of_slices(np.array([*(places.get(name, -1) for name in names), -1]))
+        return self.state.of_slices(np.array([places.get(name, -1) for name in names], dtype=np.int64))
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,24 @@ class Changed:
         return Changed(self.broken + other.broken, self.fixed + other.fixed)
 
 
+@dataclass(frozen=True)
+class Common:
+    """How many rows are in the baseline too, unchanged, in all and by slice; and those that are not."""
+
+    rows: int
+    added: int
+    changed: int
+    slices: InSlices
+
+    def __add__(self, other: Common) -> Common:
+        return Common(
+            self.rows + other.rows,
+            self.added + other.added,
+            self.changed + other.changed,
+            self.slices + other.slices,
+        )
+
+
 def _merged(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> dict[Any, Any]:
     result = {**one, **other}
     for key in one.keys() & other.keys():
@@ -93,7 +118,8 @@ def _merged(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> dict[Any, Any]:
 class Totals:
     """Everything that parts give. What could not be measured is the error that kept it from being so.
 
-    ``moved`` counts the instances that broke and that were fixed, where single instances can.
+    ``moved`` counts the instances that broke and that were fixed, where single instances can. ``common`` is None
+    without a baseline whose outputs are known, and where there are no rows.
     """
 
     rows: int
@@ -105,6 +131,7 @@ class Totals:
     changed: Mapping[Key, Changed]
     moved: Mapping[str, InSlices]
     new_classes: Mapping[str, int]
+    common: Common | None = None
 
     def __add__(self, other: Totals) -> Totals:
         return Totals(
@@ -117,6 +144,7 @@ class Totals:
             _merged(self.changed, other.changed),
             _merged(self.moved, other.moved),
             _merged(self.new_classes, other.new_classes),
+            self.common + other.common if self.common and other.common else self.common or other.common,
         )
 
 
@@ -124,8 +152,9 @@ class Totals:
 class MeasurePart:
     """Reads a part, runs the model over it and measures.
 
-    ``explained`` are the slices, families or ``*`` and the metrics whose worst instances may be asked for. Extensions
-    and the cache stay in the process that has them.
+    ``explained`` are the slices, families or ``*`` and the metrics whose worst instances may be asked for. ``stored`` is
+    what a stored baseline's outputs are joined from, ``spill`` where those of this model are kept. Extensions and the
+    cache stay in the process that has them.
     """
 
     reading: Reading
@@ -135,6 +164,8 @@ class MeasurePart:
     labels: Labels | None
     rows_before: tuple[int, ...]
     explained: frozenset[Key]
+    stored: StoredRows | None = None
+    spill: Path | None = None
     extensions: Extensions = field(default_factory=Extensions)
     cache: Cache | None = None
     key: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -181,6 +212,7 @@ class _Worker:
         self.baseline = None
         if job.baseline is not None:
             self.baseline = Predictor(self.prepared, job.baseline, cache=job.cache, in_parts=True)
+        self.stored = None if job.stored is None else Joined(job.stored)
 
     def measure(self, part: Part) -> Totals:
         before = self.job.rows_before[part.number]
@@ -191,15 +223,18 @@ class _Worker:
             before += len(table)
         return reduce(add, found) if found else Totals(0, {}, {}, {}, {}, {}, {}, {}, {})
 
+    def _against(self, prepared: Prepared, fork: Table) -> Against | None:
+        prepared = replace(prepared, table=fork)
+        if self.baseline is not None and self.job.baseline is not None:
+            return against_model(prepared, fork, self.job.baseline, self.baseline.over(prepared))
+        return None if self.stored is None else self.stored.against(prepared, fork)
+
     def _block(self, table: Table, part: Part, before: int) -> Totals:
         prepared = replace(self.prepared, table=table, target=_target_of(table))
-        against = None
-        if self.baseline is not None and self.job.baseline is not None:
-            fork = table.fork()
-            against = against_model(
-                replace(prepared, table=fork), fork, self.job.baseline, self.baseline.over(prepared)
-            )
+        against = self._against(prepared, table.fork())
         measured = _Block(prepared, self.job.model, self.predictor.over(prepared), against.columns if against else {})
+        if self.job.spill is not None:  # by the rows before: another worker, after this one's death, writes the same
+            write_spill(self.job.spill, f"{before:015}", predictions_to_store(measured, self.predictor.fingerprint))
         slices = [slice_ for slice_ in measured.slices if slice_.problem is None]
         block = _Measuring(measured, slices, against, self.job.explained, (part.number, before))
         return Totals(
@@ -212,6 +247,7 @@ class _Worker:
             changed=block.changed,
             moved=block.moved,
             new_classes=_new_classes(measured.outcome),
+            common=block.common(),
         )
 
 
@@ -272,6 +308,13 @@ class _Measuring:
             name: state if isinstance(state, BehaveError) else InSlices(self.names, state)
             for name, state in found.items()
         }
+
+    def common(self) -> Common | None:
+        """Return how many rows can be compared, None without a baseline."""
+        if self.against is None:
+            return None
+        use, counts = self.against.use, self.masks.count([self.against.common])
+        return Common(use.common, use.added, use.changed, InSlices(self.names, Counts(counts)))
 
     def sums(self) -> dict[str, InSlices | BehaveError]:
         """Return what the comparison with the baseline needs, and keep who changed."""

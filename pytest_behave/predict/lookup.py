@@ -1,80 +1,97 @@
-"""Outputs in a file that is larger than memory, found by id: only their hashes are held, 16 bytes a row.
+"""Rows of a file that is larger than memory, found by id: everything is mapped from files, nothing held.
 
-The file is copied once into a temporary one whose rows can be read singly: Arrow's own format, mapped into memory.
+The file is copied once into a folder, in a form whose rows can be read singly: Arrow's own format, and the hashes of the
+ids. Several processes may read the same folder.
 """
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from pytest_behave.errors import ModelError
+from pytest_behave.errors import CacheError, ModelError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 ID = "id of the row"
+ROWS, HASHES, ORDER = "rows.arrow", "hashes.npy", "order.npy"
+
+
+def write_lookup(folder: Path, name: str, blocks: Iterable[tuple[np.ndarray, pa.Table]]) -> None:
+    """Copy ids and rows, some at a time, into a folder; ``name`` is how errors call what is copied.
+
+    Raises ModelError if there are no rows, if they are not all of one kind, or if two share an id.
+    """
+    hashes = _copied(folder, name, blocks)
+    order = np.argsort(hashes, kind="stable")
+    with _writing(folder):
+        np.save(folder / ORDER, order)
+        np.save(folder / HASHES, hashes[order])
+    doubled = Lookup(folder).doubled()
+    if doubled:
+        raise ModelError(f"{name} has more than one row for some ids (for example {', '.join(doubled)})")
+
+
+def _copied(folder: Path, name: str, blocks: Iterable[tuple[np.ndarray, pa.Table]]) -> np.ndarray:
+    import pyarrow as pa
+
+    hashes = [np.zeros(0, dtype=np.uint64)]
+    writer: Any = None
+    try:
+        for ids, rows in blocks:
+            hashes.append(pd.util.hash_array(ids, categorize=False))
+            table = rows.append_column(ID, pa.array(ids, pa.string()))
+            with _writing(folder):
+                writer = writer or pa.ipc.new_file(str(folder / ROWS), table.schema)
+                writer.write_table(table)
+        if writer is None:
+            raise ModelError(f"{name} holds no rows")
+    except pa.ArrowException as error:
+        detail = str(error).split("\n")[0]
+        raise ModelError(f"{name} cannot be joined in parts: {detail}") from error
+    finally:
+        if writer is not None:
+            writer.close()
+    return np.concatenate(hashes)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CacheError(f"{folder} cannot hold a copy of what is joined by id: {error.strerror or error}") from error
 
 
 class Lookup:
-    """The rows of a file by id. ``blocks`` are its rows, some at a time; ``name`` is how errors call it."""
+    """The rows in a folder that ``write_lookup`` filled. The folder may be deleted once this is made."""
 
-    def __init__(
-        self,
-        name: str,
-        blocks: Iterable[pd.DataFrame],
-        id_texts: Callable[[pd.DataFrame], np.ndarray],
-        columns: Sequence[str],
-    ) -> None:
-        self._name = name
-        hashes = self._copied(blocks, id_texts, list(columns))
-        self._order = np.argsort(hashes, kind="stable")
-        self._hashes = hashes[self._order]
-        same = np.flatnonzero(self._hashes[1:] == self._hashes[:-1])
-        twice = same[self._ids(self._order[same]) == self._ids(self._order[same + 1])]
-        if len(twice):
-            examples = ", ".join(dict.fromkeys(self._ids(self._order[twice[:3]]).tolist()))
-            raise ModelError(f"{name} has more than one row for some ids (for example {examples})")
-
-    def _copied(
-        self, blocks: Iterable[pd.DataFrame], id_texts: Callable[[pd.DataFrame], np.ndarray], columns: list[str]
-    ) -> np.ndarray:
+    def __init__(self, folder: Path) -> None:
         import pyarrow as pa
 
-        hashes = [np.zeros(0, dtype=np.uint64)]
-        handle, path = tempfile.mkstemp(prefix="pytest-behave-", suffix=".arrow")
-        os.close(handle)
-        try:
-            writer: Any = None
-            schema: Any = None
-            for frame in blocks:
-                ids = id_texts(frame).astype(object)
-                hashes.append(pd.util.hash_array(ids, categorize=False))
-                some = frame[columns].assign(**{ID: ids})
-                table = pa.Table.from_pandas(some, schema=schema, preserve_index=False)
-                if writer is None:
-                    schema = table.schema
-                    writer = pa.ipc.new_file(path, schema)
-                writer.write_table(table)
-            if writer is None:
-                raise ModelError(f"{self._name} holds no rows")
-            writer.close()
-            self._table = pa.ipc.open_file(pa.memory_map(path)).read_all()
-        except pa.ArrowException as error:
-            detail = str(error).split("\n")[0]
-            raise ModelError(f"{self._name} cannot be joined in parts: {detail}") from error
-        finally:
-            Path(path).unlink(missing_ok=True)  # what is mapped stays readable
-        return np.concatenate(hashes)
+        self._table = pa.ipc.open_file(pa.memory_map(str(folder / ROWS))).read_all()
+        self._hashes, self._order = (np.load(folder / name, mmap_mode="r") for name in (HASHES, ORDER))
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def doubled(self) -> list[str]:
+        """Return some ids that more than one row has."""
+        same = np.flatnonzero(self._hashes[1:] == self._hashes[:-1])
+        twice = same[self._ids(self._order[same]) == self._ids(self._order[same + 1])]
+        return list(dict.fromkeys(self._ids(self._order[twice[:3]]).tolist()))
 
     def _ids(self, rows: np.ndarray) -> np.ndarray:
         return np.array(self._table.column(ID).take(rows).to_pylist(), dtype=object)
 
     def rows_of(self, ids: Sequence[str]) -> np.ndarray:
-        """Return the row of each id, -1 where the file has none."""
+        """Return the row of each id, -1 where there is none."""
         wanted = np.array(ids, dtype=object)
         hashes = pd.util.hash_array(wanted, categorize=False)
         places = np.searchsorted(self._hashes, hashes)
@@ -91,7 +108,6 @@ class Lookup:
             places[left] += 1
         return found
 
-    def take(self, rows: np.ndarray) -> pd.DataFrame:
+    def take(self, rows: np.ndarray) -> pa.Table:
         """Return some rows, in that order."""
-        frame: pd.DataFrame = self._table.drop_columns([ID]).take(rows).to_pandas()
-        return frame
+        return self._table.drop_columns([ID]).take(rows)

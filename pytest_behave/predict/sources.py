@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 
 from pytest_behave.errors import BehaveError, MissingExtraError, ModelError, did_you_mean
-from pytest_behave.predict.lookup import Lookup
+from pytest_behave.predict.lookup import Lookup, write_lookup
 from pytest_behave.predict.normalize import Batch, predictions_of, score_of
 from pytest_behave.records import ModelSpec, Predictions, ServiceSpec
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Source(Protocol):
@@ -138,7 +142,7 @@ class PredictionsFile:
         self.spec = spec
         self.tools = tools
         self.fingerprint = tools.file_fingerprint(Path(spec.location))
-        self._lookup: Lookup | None = None
+        self._lookup: _Mapped | None = None
 
     def batches(self, frame: pd.DataFrame, ids: Sequence[str], repeat: int = 0) -> Iterator[Batch]:  # noqa: ARG002
         """Yield the file's rows for ``ids``; raises ModelError naming ids that are missing or doubled."""
@@ -150,7 +154,7 @@ class PredictionsFile:
             raise ModelError(f"{self.spec.location} lacks {len(absent):,} of {len(ids):,} ids (for example {examples})")
         yield Batch(np.arange(len(ids)), _of_columns(self.spec, known.take(rows), ids))
 
-    def _known(self) -> Lookup | _Table:
+    def _known(self) -> _Mapped | _Table:
         """Return the file's rows by id; of a dataset in parts, it is asked many times."""
         path, blocks = Path(self.spec.location), self.tools.blocks(Path(self.spec.location))
         if blocks is None:
@@ -158,7 +162,10 @@ class PredictionsFile:
             self._check_columns(table)
             return _Table(str(path), table, self.tools.id_texts(table))
         columns = list(dict.fromkeys(name for name in (self.spec.prediction, self.spec.score) if name is not None))
-        self._lookup = Lookup(str(path), map(self._check_columns, blocks), self.tools.id_texts, columns)
+        with tempfile.TemporaryDirectory(prefix="pytest-behave-") as folder:
+            rows = _by_id(map(self._check_columns, blocks), self.tools.id_texts, columns)
+            write_lookup(Path(folder), str(path), rows)
+            self._lookup = _Mapped(Lookup(Path(folder)))
         return self._lookup
 
     def _check_columns(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -168,6 +175,31 @@ class PredictionsFile:
                     f"{self.spec.location} has no column {name!r}{did_you_mean(name, map(str, table.columns))}"
                 )
         return table
+
+
+def _by_id(
+    blocks: Iterable[pd.DataFrame], id_texts: Callable[[pd.DataFrame], np.ndarray], columns: list[str]
+) -> Iterator[tuple[np.ndarray, pa.Table]]:
+    import pyarrow as pa
+
+    schema: Any = None
+    for frame in blocks:
+        table = pa.Table.from_pandas(frame[columns], schema=schema, preserve_index=False)
+        schema = table.schema
+        yield id_texts(frame).astype(object), table
+
+
+class _Mapped:
+    """The rows of a file that is larger than memory, by id."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self.rows_of = lookup.rows_of
+
+    def take(self, rows: np.ndarray) -> pd.DataFrame:
+        """Return some rows, in that order."""
+        frame: pd.DataFrame = self._lookup.take(rows).to_pandas()
+        return frame
 
 
 class _Table:

@@ -172,7 +172,7 @@ class Controller:
                     mode=mode,
                     reason=reason,
                     declared=None if declared is None else [(name, metric) for name, metric in declared],
-                    predictions=_content(once.get("staged")),
+                    predictions=_path(once.get("staged")),
                 )
                 self._write_baseline(reporter, accepted)
             own = self.config.stash[RUNNER].views_to_accept()
@@ -183,7 +183,7 @@ class Controller:
                     mode=mode,
                     reason=reason,
                     declared=None,
-                    predictions=_content(view.staged),
+                    predictions=_path(view.staged),
                 )
                 self._write_baseline(reporter, accepted)
         except BaselineError as error:
@@ -279,5 +279,5 @@ def _gitlab_text(run: Run) -> str:
     return gitlab_json(run)
 
 
-def _content(staged: str | None) -> bytes | None:
-    return Path(staged).read_bytes() if staged else None
+def _path(staged: str | None) -> Path | None:
+    return Path(staged) if staged else None

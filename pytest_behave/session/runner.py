@@ -180,18 +180,13 @@ class Runner:
         """Whether this test run stores what it measures, so that a change is no failure."""
         return self.config.getoption("behave_baseline") in ("new", "accept")
 
-    def _keep(self, path: Path) -> Callable[[bytes], None]:
-        """Return a function that leaves a file for the controller, which alone writes baselines."""
-
-        def keep(data: bytes) -> None:
-            staged = self.staged(path)
-            staged.parent.mkdir(parents=True, exist_ok=True)
-            staged.write_bytes(data)
-
-        return keep
+    def _keep(self, path: Path) -> Path:
+        """Return where outputs are to be written, in a folder that is there."""
+        self.shared_folder.mkdir(parents=True, exist_ok=True)
+        return self.staged(path)
 
     def staged(self, path: Path) -> Path:
-        """Return where the outputs of a suite wait to be accepted."""
+        """Return where the outputs of a suite wait for the controller, which alone writes baselines."""
         return self.shared_folder / f"{_file_key(str(path))}-{os.getpid()}.baseline"
 
     def behaviors_of(self, prepared: Prepared, group: str) -> list[tuple[int, Behavior]]:
@@ -326,8 +321,7 @@ class Runner:
         found = []
         for number, view in enumerate(self.views if self.accepts else ()):
             run, path, outputs = view.run_to_accept()
-            staged = self.staged(path / str(number))
-            staged.parent.mkdir(parents=True, exist_ok=True)
+            staged = self._keep(path / str(number))
             staged.write_bytes(outputs)
             found.append({"record": run_to_json(Run((run,))), "path": str(path), "staged": str(staged)})
         return found

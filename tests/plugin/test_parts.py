@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -80,6 +81,23 @@ CLASSES = """
 """
 
 
+SHUFFLED = """
+    from pytest_behave.engines.testing import Shuffled
+
+    def pytest_behave_engine(name):
+        return Shuffled(int(name.removeprefix("shuffled"))) if name.startswith("shuffled") else None
+"""
+WHOLE = "--behave-memory=1GB"
+STORED = {
+    "binary": BINARY.replace("    baseline: old\n", "").replace(
+        '- {name: error, python: "m:error", better: lower}', ""
+    ),
+    "classes": CLASSES.replace("    baseline: good\n", "").replace(
+        "{by: region}}", "{by: region}, given: {by: output}}"
+    ),
+}
+
+
 def rows():
     random = np.random.default_rng(0)
     frame = pd.DataFrame(
@@ -136,16 +154,24 @@ def differences(one, other, where=""):
         yield f"{where}: {one} {other}"
 
 
+def stored_files(project):
+    return [(project.path / "baselines" / f"s.{ending}").read_bytes() for ending in ("json", "parquet")]
+
+
+def comparable(record):
+    """Return a record without the changes of gaps, which are not compared without rows."""
+    for behavior in record["suites"][0]["behaviors"]:
+        behavior["baseline"] = None if behavior["metric"].endswith(" gap") else behavior["baseline"]
+    return record
+
+
 @pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
 @pytest.mark.parametrize("text", [BINARY, CLASSES], ids=["binary", "classes"])
 def test_a_dataset_in_parts_gives_the_record_of_a_whole_one(people, text, ending):
     suite_of(people, text.replace('- {name: error, python: "m:error", better: lower}', ""), ending)
     whole, split = people.record("--behave-memory=1GB"), people.record(PARTLY)
     assert len(whole["suites"][0]["behaviors"]) > 4
-    for record in (whole, split):  # the change of a gap is not compared without rows
-        for behavior in record["suites"][0]["behaviors"]:
-            behavior["baseline"] = None if behavior["metric"].endswith(" gap") else behavior["baseline"]
-    assert list(differences(whole, split)) == []
+    assert list(differences(comparable(whole), comparable(split))) == []
 
 
 def test_flips_are_the_worst_of_all_parts(people):
@@ -160,15 +186,7 @@ def test_flips_are_the_worst_of_all_parts(people):
 
 def test_every_engine_gives_the_same_record(people):
     suite_of(people, BINARY.replace('- {name: error, python: "m:error", better: lower}', ""))
-    people.write(
-        "conftest.py",
-        """
-        from pytest_behave.engines.testing import Shuffled
-
-        def pytest_behave_engine(name):
-            return Shuffled(int(name.removeprefix("shuffled"))) if name.startswith("shuffled") else None
-        """,
-    )
+    people.write("conftest.py", SHUFFLED)
     local = people.record(PARTLY)
     assert list(differences(local, people.record("--behave-engine=shuffled1"))) == []
     assert list(differences(local, people.record("--behave-engine=shuffled2"))) == []
@@ -178,6 +196,29 @@ def test_workers_give_the_same_record(people):
     pytest.importorskip("distributed", reason="needs the extra `dask`")
     suite_of(people, BINARY.replace('- {name: error, python: "m:error", better: lower}', ""))
     assert list(differences(people.record(PARTLY), people.record("--behave-engine=dask"))) == []
+
+
+def test_workers_store_and_join_predictions(people):
+    pytest.importorskip("distributed", reason="needs the extra `dask`")
+    suite_of(people, STORED["classes"])
+    accept = ("--behave-baseline=accept", "--behave-model=good")
+    people.run(*accept, PARTLY)
+    local = stored_files(people)
+    shutil.rmtree(people.path / "baselines")
+    people.run(*accept, "--behave-engine=dask")
+    assert stored_files(people) == local
+    assert list(differences(people.record(PARTLY), people.record("--behave-engine=dask"))) == []
+
+
+def test_what_parts_give_twice_is_stored_once(people):
+    suite_of(people, STORED["classes"])
+    people.write("conftest.py", SHUFFLED)
+    accept = ("--behave-baseline=accept", "--behave-model=good")
+    people.run(*accept, PARTLY)
+    local = stored_files(people)
+    shutil.rmtree(people.path / "baselines")
+    people.run(*accept, "--behave-engine=shuffled3")
+    assert stored_files(people) == local
 
 
 def test_metrics_that_need_all_rows_say_so_and_others_are_measured(people):
@@ -200,17 +241,73 @@ def test_ranks_are_compared_by_their_values(people):
     assert "by its values alone" in split["baseline"]["reason"]
 
 
-def test_a_stored_baseline_is_compared_by_its_values(people):
-    suite_of(
-        people,
-        BINARY.replace("    baseline: old\n", "").replace('- {name: error, python: "m:error", better: lower}', ""),
-    )
-    people.run("--behave-baseline=new", "--behave-model=old")
-    before = (people.path / "baselines/s.json").read_bytes()
-    found = people.behaviors(PARTLY)["overall", "accuracy"]
-    assert (found["baseline"]["paired"], found["verdict"]) == (False, "violated")
-    assert found["baseline"]["change"] > 0
-    assert (people.path / "baselines/s.json").read_bytes() == before
+@pytest.mark.parametrize(("kind", "ending"), [("binary", "parquet"), ("binary", "csv"), ("classes", "csv")])
+def test_what_is_stored_in_parts_is_what_is_stored_of_a_whole(people, kind, ending):
+    suite_of(people, STORED[kind], ending)
+    accept = ("--behave-baseline=accept", f"--behave-model={'old' if kind == 'binary' else 'good'}")
+    people.run(*accept, WHOLE)
+    whole = stored_files(people)
+    shutil.rmtree(people.path / "baselines")
+    people.run(*accept, PARTLY)
+    assert stored_files(people) == whole
+    assert list(differences(comparable(people.record(WHOLE)), comparable(people.record(PARTLY)))) == []
+
+
+def test_rows_since_a_stored_baseline_are_told_in_parts(people):
+    suite_of(people, STORED["binary"])
+    people.run("--behave-baseline=new", "--behave-model=old", PARTLY)
+    before = stored_files(people)
+    frame = pd.read_parquet(people.path / "d0.parquet")
+    frame.loc[frame.index % 50 == 3, "age"] = 33  # other content
+    frame.loc[frame.index % 50 == 7, "y"] ^= 1  # another target
+    frame.loc[2_000:2_300, "id"] += "new"  # a block that the baseline does not know
+    frame.to_parquet(people.path / "d0.parquet", row_group_size=400)
+    whole, split = comparable(people.record(WHOLE)), comparable(people.record(PARTLY))
+    use = split["suites"][0]["baseline"]
+    assert min(use["added"], use["removed"], use["changed"]) > 100
+    assert list(differences(whole, split)) == []
+    assert stored_files(people) == before
+
+
+def test_flips_since_a_stored_baseline_are_shown_with_what_it_said(people):
+    suite_of(people, STORED["classes"])
+    people.run("--behave-baseline=new", "--behave-model=good", PARTLY)
+    (suite,) = people.record(PARTLY)["suites"]
+    flip = suite["flips"][0]
+    assert (flip["baseline_output"], flip["output"]) == (flip["target"], "none of these")
+    assert "age" in flip["input"]
+
+
+def test_a_part_without_a_row_of_the_baseline_can_be_read(people):
+    suite_of(people, STORED["classes"])
+    people.run("--behave-baseline=new", "--behave-model=good", PARTLY)
+    frame = pd.read_parquet(people.path / "d1.parquet")
+    frame.assign(id="n" + frame["id"]).to_parquet(people.path / "d1.parquet")
+    assert list(differences(people.record(WHOLE), people.record(PARTLY))) == []
+
+
+@pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:-9])])
+def test_without_the_stored_outputs_values_are_compared_alone(people, spoil):
+    suite_of(people, STORED["binary"])
+    people.run("--behave-baseline=new", "--behave-model=old", PARTLY)
+    spoil(people.path / "baselines" / "s.parquet")
+    whole, split = people.record(WHOLE), people.record(PARTLY)
+    assert split["suites"][0]["behaviors"][0]["baseline"]["paired"] is False
+    assert list(differences(whole, split)) == []
+
+
+def test_the_baseline_of_a_commit_is_joined_in_parts(people):
+    suite_of(people, STORED["binary"])
+    people.run("--behave-baseline=new", "--behave-model=old", PARTLY)
+    git = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "old"]):
+        subprocess.run([*git, *command], cwd=people.path, check=True)
+    people.run("--behave-baseline=accept", PARTLY)
+    against = "--behave-against=HEAD"
+    whole, split = comparable(people.record(WHOLE, against)), comparable(people.record(PARTLY, against))
+    assert split["suites"][0]["baseline"]["kind"] == "commit"
+    assert split["suites"][0]["behaviors"][0]["baseline"]["change"] > 0
+    assert list(differences(whole, split)) == []
 
 
 def test_rows_without_ids_have_their_numbers(people):
