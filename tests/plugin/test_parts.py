@@ -281,6 +281,7 @@ def test_flips_since_a_stored_baseline_are_shown_with_what_it_said(people):
 def test_a_part_without_a_row_of_the_baseline_can_be_read(people):
     suite_of(people, STORED["classes"])
     people.run("--behave-baseline=new", "--behave-model=good", PARTLY)
+    suite_of(people, STORED["classes"].replace("{by: output}", "{by: baseline.output}"))
     frame = pd.read_parquet(people.path / "d1.parquet")
     frame.assign(id="n" + frame["id"]).to_parquet(people.path / "d1.parquet")
     assert list(differences(people.record(WHOLE), people.record(PARTLY))) == []
