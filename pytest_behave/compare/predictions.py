@@ -260,6 +260,8 @@ def read_predictions(data: bytes | None, name: str) -> StoredPredictions | str:
         return found if is_unique else _unusable(name)
     except _IncompleteError:
         return _unusable(name)
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - whatever pyarrow makes of a damaged file
         return _damaged(name)
 
@@ -283,7 +285,7 @@ def copy_predictions(path: Path | None, name: str, copy: Callable[[Blocks], obje
             return about
     except (_IncompleteError, ModelError):
         return _unusable(name)
-    except BehaveError:
+    except (BehaveError, MemoryError):
         raise
     except Exception:  # noqa: BLE001 - whatever pyarrow makes of a damaged file
         return _damaged(name)

@@ -34,10 +34,9 @@ class Content:
     @classmethod
     def of(cls, frame: pd.DataFrame) -> Content:
         """Return the content of a data frame."""
-        columns = {str(name): column_of(frame[name]) for name in frame.columns}
-        rows = _rows(columns, len(frame))
+        kinds, rows = _kinds_and_rows(frame, frame.columns)
         one, other = (int(_mixed(rows + np.uint64(salt)).sum(dtype=np.uint64)) for salt in (1, 2))
-        return cls({name: column.kind for name, column in columns.items()}, len(frame), (one, other))
+        return cls(kinds, len(frame), (one, other))
 
     def __add__(self, other: Content) -> Content:
         kinds = {name: kind_of_both(kind, other.kinds.get(name, kind)) for name, kind in self.kinds.items()}
@@ -59,15 +58,19 @@ def frame_fingerprint(frame: pd.DataFrame) -> str:
 
 def row_hashes(frame: pd.DataFrame, names: Iterable[str]) -> np.ndarray:
     """Return a 32-bit hash of each row's values in some columns, whatever the order of rows and columns."""
-    rows = _rows({name: column_of(frame[name]) for name in names}, len(frame))
+    _, rows = _kinds_and_rows(frame, names)
     return (_mixed(rows) >> np.uint64(32)).astype(np.uint32)
 
 
-def _rows(columns: Mapping[str, Column], size: int) -> np.ndarray:
-    rows = np.zeros(size, dtype=np.uint64)
-    for name, column in columns.items():
-        rows += _cell_hashes(column) * _factor(name)
-    return rows
+def _kinds_and_rows(frame: pd.DataFrame, names: Iterable[str]) -> tuple[dict[str, Kind], np.ndarray]:
+    """Return the kind of each column and the hash of each row, before it is mixed; one column at a time is in memory."""
+    kinds: dict[str, Kind] = {}
+    rows = np.zeros(len(frame), dtype=np.uint64)
+    for name in names:
+        column = column_of(frame[name])
+        kinds[str(name)] = column.kind
+        rows += _cell_hashes(column) * _factor(str(name))
+    return kinds, rows
 
 
 def file_fingerprint(*paths: Path) -> str:

@@ -14,6 +14,7 @@ from pytest_behave.data.fingerprints import Content
 from pytest_behave.data.parts import Dtypes, Part, blocks, dtypes_of, together
 from pytest_behave.data.slices import NOTHING, OVERALL, make_slices
 from pytest_behave.data.table import Table
+from pytest_behave.errors import DataError
 from pytest_behave.evaluate.prepare import metadata_of
 from pytest_behave.evaluate.references import References
 from pytest_behave.measure.outcome import Labels
@@ -181,10 +182,12 @@ class LookAtRows:
     def __call__(self, part: Part) -> Survey:
         """Return the survey of one part."""
         references = self.reading.references()
-        found = [self._of(table, part) for table in self.reading.tables(part, references)]
-        total = found[0]
-        for survey in found[1:]:
-            total += survey
+        total: Survey | None = None
+        for table in self.reading.tables(part, references):
+            found = self._of(table, part)
+            total = found if total is None else total + found
+        if total is None:
+            raise DataError(f"{part.path} holds no rows")
         return total
 
     def _of(self, table: Table, part: Part) -> Survey:

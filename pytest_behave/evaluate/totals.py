@@ -8,8 +8,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
-from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -216,12 +214,12 @@ class _Worker:
 
     def measure(self, part: Part) -> Totals:
         before = self.job.rows_before[part.number]
-        found = []
+        total = Totals(0, {}, {}, {}, {}, {}, {}, {}, {})
         for table in self.job.reading.tables(part, self.references, before):
             if len(table):
-                found.append(self._block(table, part, before))
+                total += self._block(table, part, before)
             before += len(table)
-        return reduce(add, found) if found else Totals(0, {}, {}, {}, {}, {}, {}, {}, {})
+        return total
 
     def _against(self, prepared: Prepared, fork: Table) -> Against | None:
         prepared = replace(prepared, table=fork)

@@ -75,7 +75,11 @@ class Lookup:
     def __init__(self, folder: Path) -> None:
         import pyarrow as pa
 
-        self._table = pa.ipc.open_file(pa.memory_map(str(folder / ROWS))).read_all()
+        # threads would each take memory of their own, for what is mapped already
+        options = pa.ipc.IpcReadOptions(use_threads=False)
+        reader = pa.ipc.open_file(pa.memory_map(str(folder / ROWS)), options=options)
+        self._batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
+        self._firsts = np.cumsum([0, *(batch.num_rows for batch in self._batches[:-1])])
         self._hashes, self._order = (np.load(folder / name, mmap_mode="r") for name in (HASHES, ORDER))
 
     def __len__(self) -> int:
@@ -88,7 +92,7 @@ class Lookup:
         return list(dict.fromkeys(self._ids(self._order[twice[:3]]).tolist()))
 
     def _ids(self, rows: np.ndarray) -> np.ndarray:
-        return np.array(self._table.column(ID).take(rows).to_pylist(), dtype=object)
+        return np.array(self._taken(rows, [ID]).column(ID).to_pylist(), dtype=object)
 
     def rows_of(self, ids: Sequence[str]) -> np.ndarray:
         """Return the row of each id, -1 where there is none."""
@@ -110,4 +114,16 @@ class Lookup:
 
     def take(self, rows: np.ndarray) -> pa.Table:
         """Return some rows, in that order."""
-        return self._table.drop_columns([ID]).take(rows)
+        return self._taken(rows, [name for name in self._batches[0].schema.names if name != ID])
+
+    def _taken(self, rows: np.ndarray, columns: list[str]) -> pa.Table:
+        """Return columns of some rows, batch by batch: a table of all would be copied into one piece for each call."""
+        import pyarrow as pa
+
+        batches = np.searchsorted(self._firsts, rows, side="right") - 1
+        order = np.argsort(batches, kind="stable")
+        used, starts = np.unique(batches[order], return_index=True)
+        pieces = [self._batches[0].select(columns).slice(0, 0)]
+        for batch, places in zip(used.tolist(), np.split(order, starts[1:]), strict=False):
+            pieces.append(self._batches[batch].select(columns).take(pa.array(rows[places] - self._firsts[batch])))
+        return pa.Table.from_batches(pieces).combine_chunks().take(pa.array(np.argsort(order)))
