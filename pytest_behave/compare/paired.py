@@ -18,7 +18,7 @@ from pytest_behave.compare.multiplicity import Flippable
 from pytest_behave.compare.proportions import loss_p, tango_interval, tango_z, test_name
 from pytest_behave.compare.sums import BinarySums, Means, MeanSums, Moments, Shares, Sums, sums_of
 from pytest_behave.compare.tails import SEED, t_quantile, upper_tail_t
-from pytest_behave.records.pairs import PairedInfluences, PairedRows, PairedStates, PairedValues, Pairs
+from pytest_behave.records.pairs import Influences, PairedInfluences, PairedRows, PairedStates, PairedValues, Pairs
 
 MODERATE = 1.0  # skewness of all differences, up to which sign flips stay as they are: exact where they are symmetric
 FEWEST_OF_A_BOOTSTRAP = 0.5  # share of resamples that must leave the metric defined
@@ -246,27 +246,40 @@ def _of_counts(table: JointCounts, pairs: PairedStates, margin: Margin, worse: i
 
 
 def _by_influence(pairs: PairedInfluences, rows: np.ndarray, margin: Margin, worse: int, settings: Settings) -> Paired:
-    """Student's test and interval from the variance of the difference (for ROC AUC: DeLong)."""
-    found = pairs.on(rows)
-    if np.isnan(found.baseline) or np.isnan(found.candidate) or found.freedom < 1:
-        return _undefined(len(rows))
     clusters = None if settings.clusters is None else settings.clusters[rows]
+    return compare_influences(pairs.on(rows), len(rows), margin, worse, pairs.test, clusters)
+
+
+def compare_influences(  # noqa: PLR0913, PLR0917 - a slice, and how it is compared
+    found: Influences,
+    n: int,
+    margin: Margin,
+    worse: int,
+    test: str,
+    clusters: np.ndarray | None = None,
+    off: float = 0.0,
+) -> Paired:
+    """Student's test and interval from the variance of the difference (for ROC AUC: DeLong) on ``n`` rows.
+
+    The change itself may be ``off`` by so much.
+    """
+    if np.isnan(found.baseline) or np.isnan(found.candidate) or found.freedom < 1:
+        return _undefined(n)
     difference = found.candidate_rows - found.baseline_rows
     error, freedom = influence.error_of(difference, clusters, found.freedom)
     freedom = min(freedom, found.freedom)
     change, allowed = found.candidate - found.baseline, margin.of(found.baseline)
     both = sum(float(np.einsum("i,i", part, part)) for part in (found.baseline_rows, found.candidate_rows))
-    half = float(t_quantile(freedom)) * influence.width_error(error, both, freedom)
-    test = pairs.test if clusters is None else f"{pairs.test}-clustered"
+    half = float(t_quantile(freedom)) * influence.width_error(error, both, freedom) + off
     return Paired(
         found.baseline,
         found.candidate,
         change - half,
         change + half,
-        len(rows),
+        n,
         allowed,
-        tail(worse * change - allowed, error, freedom, allowed, len(rows)),
-        test,
+        tail(worse * change - allowed - off, error, freedom, allowed, n),
+        test if clusters is None else f"{test}-clustered",
         differs=bool(difference.any() or change),
     )
 

@@ -69,7 +69,11 @@ class Comparisons:
 
     def _settings(self) -> Settings:
         clusters, ids = self.measured.clusters, self.measured.table.ids
-        units = flip_units(len(ids), clusters) if len(ids) <= MOST_UNITS or clusters is not None else units_of(ids)
+        units = (
+            flip_units(len(ids), clusters)
+            if len(ids) <= MOST_UNITS or clusters is not None
+            else units_of(hashes_of(ids))
+        )
         return Settings(units, clusters, self.suite.comparison.mcnemar)
 
     def _compare(self, only: Chosen | None) -> None:
@@ -313,9 +317,13 @@ class Comparisons:
         return self.measured.instance(row, self.against.outcome)
 
 
-def units_of(ids: np.ndarray) -> np.ndarray:
+def hashes_of(ids: np.ndarray) -> np.ndarray:
+    """Return a hash of each id."""
+    return pd.util.hash_array(ids.astype(object), categorize=False)
+
+
+def units_of(hashes: np.ndarray) -> np.ndarray:
     """Return the unit of each of very many rows, one of 4,096 by its id: the same whatever the other rows are."""
-    hashes = pd.util.hash_array(ids.astype(object), categorize=False)
     return (hashes % np.uint64(MOST_UNITS)).astype(np.int64)
 
 

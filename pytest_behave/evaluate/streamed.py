@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 
 from pytest_behave.compare.paired import Paired, Settings, compare_sums
+from pytest_behave.compare.samples import Ranks
 from pytest_behave.compare.spills import merge_spills
 from pytest_behave.compare.sums import Counts, Hits, Sums
 from pytest_behave.errors import BehaveError, EngineError
@@ -31,6 +32,7 @@ from pytest_behave.evaluate.joined import StoredRows, stored_rows
 from pytest_behave.evaluate.judged import Judged
 from pytest_behave.evaluate.measured import Estimates, Measured, new_class_notes
 from pytest_behave.evaluate.prepare import InParts, Prepared
+from pytest_behave.evaluate.ranks import compared_ranks
 from pytest_behave.evaluate.survey import Reading, slices_of
 from pytest_behave.evaluate.swaps import Swaps
 from pytest_behave.evaluate.totals import Common, InSlices, MeasurePart, Totals
@@ -212,24 +214,33 @@ class ComparisonsInParts(Comparisons):
                 if reasons[name]:
                     self._compare_unpaired((name, metric), worse, reasons[name], self.estimates.get((name, metric)))
 
-    def _compare_sums(self, chosen: Chosen, names: Sequence[str], sums: Sums | Hits, worse: int) -> None:
+    def _compare_sums(self, chosen: Chosen, names: Sequence[str], sums: Sums | Hits | Ranks, worse: int) -> None:
+        margins = [self._margin((name, chosen.spec.name), worse) for name in names]
+        is_exact = True
+        if isinstance(sums, Ranks):
+            results, is_exact = compared_ranks(chosen, sums, margins, worse)
+        else:
+            pairs, sums = self._form(chosen, sums)
+            results = compare_sums(pairs, sums, margins, worse, self.suite.comparison.mcnemar)
+        for name, result in zip(names, results, strict=True):
+            key = (name, chosen.spec.name)
+            if is_exact and self.against.stored is not None and self._contradicts(key, result):
+                self.contradicted.append(key)
+            self._add_result(key, result, worse)
+
+    def _form(self, chosen: Chosen, sums: Sums | Hits) -> tuple[PairedValues | PairedStates, Sums]:
+        """Return what sums are of, and the sums."""
         pairs: Pairs | None = NO_PAIRS
         if isinstance(sums, Hits):
             before, after = sums.occurring // 4, sums.occurring % 4
             pairs = of_planes(before > 1, before % 2 == 1, after > 1, after % 2 == 1)
-            sums = sums.as_form(pairs)
-        elif isinstance(sums, Counts):
+            return pairs, sums.as_form(pairs)
+        if isinstance(sums, Counts):
             nobody = _nobody(self.measured.prepared, sums.classes)
             pairs = paired(chosen, nobody, nobody)
         if not isinstance(pairs, (PairedValues, PairedStates)):
             raise TypeError(f"{chosen.spec.name} has no sums")
-        margins = [self._margin((name, chosen.spec.name), worse) for name in names]
-        results = compare_sums(pairs, sums, margins, worse, self.suite.comparison.mcnemar)
-        for name, result in zip(names, results, strict=True):
-            key = (name, chosen.spec.name)
-            if self.against.stored is not None and self._contradicts(key, result):
-                self.contradicted.append(key)
-            self._add_result(key, result, worse)
+        return pairs, sums
 
     def _add_result(self, key: Key, result: Paired, worse: int) -> None:
         if np.isnan(result.baseline):

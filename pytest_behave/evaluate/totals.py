@@ -13,20 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_behave.compare.samples import Ranks
 from pytest_behave.compare.spills import write_spill
-from pytest_behave.compare.sums import hits_of, sums_of
+from pytest_behave.compare.sums import Hits, Sums, hits_of, sums_of
 from pytest_behave.data.columns import canonical_text
 from pytest_behave.data.parts import Part
 from pytest_behave.data.slices import make_slices
 from pytest_behave.data.table import Table
 from pytest_behave.errors import BehaveError
 from pytest_behave.evaluate.baseline import Against, against_model, predictions_to_store
-from pytest_behave.evaluate.compared import units_of
+from pytest_behave.evaluate.compared import hashes_of, units_of
 from pytest_behave.evaluate.extensions import Extensions
 from pytest_behave.evaluate.flips import RowLosses, row_losses
 from pytest_behave.evaluate.joined import Joined, StoredRows
 from pytest_behave.evaluate.measured import MOST_INSTANCES, Measured, Predictor
 from pytest_behave.evaluate.prepare import Preparation, Prepared
+from pytest_behave.evaluate.ranks import ranks_of
 from pytest_behave.evaluate.survey import Reading, Seen, both_seen, seen_of
 from pytest_behave.measure.kernel import Masks
 from pytest_behave.measure.outcome import Labels
@@ -35,7 +37,7 @@ from pytest_behave.measure.registry import Chosen, measure_states, rows_by_badne
 from pytest_behave.measure.states import Counts
 from pytest_behave.records import Instance, Key, ModelSpec, Name, Outcome, Slice, Task
 from pytest_behave.records.bits import Bits, packed
-from pytest_behave.records.pairs import PairedStates, PairedValues
+from pytest_behave.records.pairs import PairedInfluences, PairedStates, PairedValues
 
 if TYPE_CHECKING:
     from pytest_behave.predict.cache import Cache
@@ -319,9 +321,11 @@ class _Measuring:
         outcome, against = self.measured.outcome, self.against
         if against is None or against.outcome is None:
             return {}
-        units = units_of(self.measured.table.ids)
+        hashes = hashes_of(self.measured.table.ids)
+        units = units_of(hashes)
         rows = [np.flatnonzero(bits.bools() & against.common) for bits in self.bits]
         result: dict[str, InSlices | BehaveError] = {}
+        sums: Sums | Hits | Ranks
         for chosen in self.measured.prepared.chosen:
             worse = 1 if chosen.better == "lower" else -1
             try:
@@ -329,10 +333,13 @@ class _Measuring:
             except BehaveError as error:
                 result[chosen.spec.name] = error
                 continue
-            if not isinstance(pairs, (PairedValues, PairedStates)):
+            if isinstance(pairs, (PairedValues, PairedStates)):
+                hits = hit_states(chosen, against.outcome, outcome)
+                sums = sums_of(pairs, rows, worse, units) if hits is None else hits_of(hits, rows, worse, units)
+            elif isinstance(pairs, PairedInfluences) and pairs.test == "delong":
+                sums = ranks_of(chosen, (against.outcome, outcome), hashes, rows)
+            else:
                 continue
-            hits = hit_states(chosen, against.outcome, outcome)
-            sums = sums_of(pairs, rows, worse, units) if hits is None else hits_of(hits, rows, worse, units)
             result[chosen.spec.name] = InSlices(self.names, sums)
             losses = row_losses(pairs, worse, against.outcome, outcome)
             if losses is not None:

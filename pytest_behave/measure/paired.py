@@ -140,13 +140,16 @@ def _of_cells(statistic: CellFunction, baseline: Outcome, candidate: Outcome) ->
 
 
 def _of_areas(rows: np.ndarray, baseline: Outcome, candidate: Outcome) -> Influences:
-    """DeLong's placement values as influences: DeLong, DeLong & Clarke-Pearson 1988, Biometrics 44:837."""
     positive = np.asarray(candidate.target)[rows] == candidate.positive
+    return of_scores(np.asarray(baseline.score)[rows], np.asarray(candidate.score)[rows], positive)
+
+
+def of_scores(baseline: np.ndarray, candidate: np.ndarray, positive: np.ndarray) -> Influences:
+    """DeLong's placement values as influences: DeLong, DeLong & Clarke-Pearson 1988, Biometrics 44:837."""
     few = int(min(positive.sum(), (~positive).sum()))
-    found = [_area_influence(np.asarray(outcome.score)[rows], positive) for outcome in (baseline, candidate)]
-    (before, before_rows), (after, after_rows) = found
+    (before, before_rows), (after, after_rows) = (_area_influence(score, positive) for score in (baseline, candidate))
     # influence.error_of corrects for rows as a whole, DeLong for each class: take the former back
-    back = np.sqrt((len(rows) - 1) / len(rows)) if len(rows) > 1 else 1.0
+    back = np.sqrt((len(positive) - 1) / len(positive)) if len(positive) > 1 else 1.0
     return Influences(before, after, before_rows * back, after_rows * back, few - 1)
 
 

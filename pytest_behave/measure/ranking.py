@@ -46,6 +46,11 @@ class Ranked:
         """Return the metric on each slice alone."""
         return np.array([PARTS[self.name](one).value for one in _curves(state)])
 
+    def errors(self, state: Levels) -> np.ndarray:
+        """Return how far the metric on each slice may be off for its scores being in bins."""
+        bound = BOUNDS[self.name]
+        return np.array([0.0 if state.exact else bound(curve) for curve in _curves(state)])
+
     def finish(self, state: Levels) -> list[Estimate]:
         """Return the metric on each slice; where scores are in bins, the interval is wider by the bins' error."""
         curves = _curves(state)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pytest_behave.compare import samples
 from pytest_behave.data import parts
 
 ROWS = 6_000
@@ -229,16 +230,69 @@ def test_metrics_that_need_all_rows_say_so_and_others_are_measured(people):
     assert found["young", "brier"]["verdict"] == "holds"
 
 
-def test_ranks_are_compared_by_their_values(people):
-    suite_of(
-        people,
-        "dataset: {path: d0.parquet, id: id, target: y}\nmodels: {old: m:old, new: m:new}\nbaseline: old\n"
-        "metrics: [roc_auc]\nexpect: {overall: {roc_auc: {min: 0.9, max_regression: 0}}}\n",
-    )
-    whole, split = (people.behaviors(option)["overall", "roc_auc"] for option in ("--behave-memory=1GB", PARTLY))
-    assert split["value"] == pytest.approx(whole["value"], rel=1e-9)
-    assert (split["baseline"]["paired"], split["verdict"]) == (False, "holds")
-    assert "by its values alone" in split["baseline"]["reason"]
+RANKS = """
+    dataset: {path: "d*.parquet", id: id, target: y}
+    models: {old: m:old, new: m:new}
+    baseline: old
+    slices: {region: {by: region}}
+    metrics: [roc_auc, average_precision]
+    expect:
+      overall: {roc_auc: {min: 0.9, max_regression: 0}, average_precision: {max_regression: 0}}
+"""
+
+
+def changes_of_areas(record):
+    (suite,) = record["suites"]
+    found = [item for item in (*suite["behaviors"], *suite["observed"]) if item["metric"] == "roc_auc"]
+    return {item["slice"]: {**item["baseline"], "verdict": item["verdict"]} for item in found}
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_areas_are_compared_row_by_row(people, monkeypatch, stored):
+    monkeypatch.setattr(samples, "MOST", ROWS)
+    suite_of(people, RANKS.replace("baseline: old", "") if stored else RANKS)
+    if stored:
+        people.run("--behave-baseline=new", "--behave-model=old")
+        frame = pd.read_parquet(people.path / "d0.parquet")
+        frame.loc[frame.index % 5 == 3, "y"] ^= 1  # rows that are not compared
+        frame.to_parquet(people.path / "d0.parquet", row_group_size=400)
+    whole, split = changes_of_areas(people.record(WHOLE)), changes_of_areas(people.record(PARTLY))
+    assert len(whole) == 5
+    assert all(change["paired"] for change in split.values())
+    assert list(differences(whole, split)) == []
+
+
+def test_the_error_of_a_change_of_an_area_is_that_of_a_sample(people, monkeypatch):
+    suite_of(people, RANKS)
+    whole = changes_of_areas(people.record(WHOLE))
+    monkeypatch.setattr(samples, "MOST", 1_000)
+    split = changes_of_areas(people.record(PARTLY))
+    one, other = whole["overall"], split["overall"]
+    assert other["change"] == pytest.approx(one["change"], rel=1e-9)
+    assert other["high"] - other["low"] == pytest.approx(one["high"] - one["low"], rel=0.1)
+    assert other["high"] - other["low"] != one["high"] - one["low"]
+    assert list(differences(whole["region=north"], split["region=north"])) == []  # fewer rows than the sample takes
+
+
+def test_scores_in_bins_widen_the_interval_of_a_change(people, monkeypatch):
+    monkeypatch.setattr(samples, "MOST", ROWS)
+    for path in sorted(people.path.glob("d?.parquet")):
+        frame = pd.read_parquet(path)
+        frame["p"] += np.random.default_rng(1).random(len(frame)) / 1e4
+        frame.to_parquet(path, row_group_size=400)
+    suite_of(people, RANKS)
+    whole, split = (changes_of_areas(people.record(option))["overall"] for option in (WHOLE, PARTLY))
+    assert split["change"] == pytest.approx(whole["change"], abs=1e-3)
+    assert split["change"] != whole["change"]
+    assert split["low"] < whole["low"] < whole["high"] < split["high"]
+    assert split["high"] - split["low"] > 1.02 * (whole["high"] - whole["low"])
+
+
+def test_what_sums_cannot_tell_is_compared_by_its_values(people):
+    suite_of(people, RANKS)
+    found = people.behaviors(PARTLY)["overall", "average_precision"]
+    assert (found["baseline"]["paired"], found["verdict"]) == (False, "holds")
+    assert "by its values alone" in found["baseline"]["reason"]
 
 
 @pytest.mark.parametrize(("kind", "ending"), [("binary", "parquet"), ("binary", "csv"), ("classes", "csv")])
