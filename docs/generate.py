@@ -15,8 +15,8 @@ from pytest_behave.measure.means import Mean
 from pytest_behave.measure.metric import Metric
 from pytest_behave.measure.ranking import Ranked
 from pytest_behave.measure.registry import BUILT_IN
-from pytest_behave.measure.regression import Quantile
-from pytest_behave.measure.statistics import CellFunction, Proportion, RowFunction, Statistic
+from pytest_behave.measure.regression import Determination, Quantile
+from pytest_behave.measure.statistics import CellFunction, Proportion, Statistic
 from pytest_behave.records import MetricSpec
 
 PAGE = Path(__file__).parent / "reference" / "metrics.md"
@@ -31,7 +31,6 @@ TASKS = {
     "Text": ("text",),
 }
 OF_ONE_CLASS = (of_a_class("recall", "<class>"), of_a_class("precision", "<class>"))
-ROW_FUNCTIONS = {"r2": "delta method, stretched Student's t"}
 RANKED = {"roc_auc": "DeLong on the logit scale, Newcombe", "average_precision": "logit"}
 
 
@@ -55,8 +54,8 @@ def interval_of(metric: Metric) -> str:
             return RANKED[name]
         case Quantile():
             return "order statistics"
-        case RowFunction():
-            return ROW_FUNCTIONS[metric.name]
+        case Determination():
+            return "delta method, stretched Student's t"
         case CalibrationError():
             return "normal, less the bias"
         case Custom():

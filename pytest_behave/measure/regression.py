@@ -11,7 +11,6 @@ from pytest_behave.measure.kernel import Masks
 from pytest_behave.measure.levels import Levels, levels_of
 from pytest_behave.measure.means import Mean
 from pytest_behave.measure.metric import Metric, always
-from pytest_behave.measure.statistics import RowFunction
 from pytest_behave.records import Estimate, MetricSpec, Outcome
 
 SKLEARN = "scikit-learn user guide, section 3.4.6"
@@ -27,25 +26,98 @@ def _relative_error(outcome: Outcome) -> np.ndarray:
         return np.where(target > 0, np.abs(_error(outcome)) / target, np.nan)
 
 
-def _r2(outcome: Outcome, rows: np.ndarray) -> Estimate:
-    n = len(rows)
-    target, error = np.asarray(outcome.target)[rows], _error(outcome)[rows]
-    centred = target - target.mean() if n else target
-    spread = float((centred**2).mean()) if n and np.ptp(target) > 0 else 0.0
-    if spread == 0:
+@dataclass(frozen=True)
+class Spread:
+    """Sums of each slice: of targets' distances c from their mean and of errors e, up to fourth powers.
+
+    Columns of ``sums``: c^2, c^3, c^4, e^2, e^4, e^2 c, e^2 c^2. Columns of ``ends``: the least and the largest target,
+    the least and the largest e^2.
+    """
+
+    n: np.ndarray
+    mean: np.ndarray
+    sums: np.ndarray
+    ends: np.ndarray
+
+    def __add__(self, other: Spread) -> Spread:
+        n = self.n + other.n
+        share = np.divide(other.n, n, where=n > 0, out=np.zeros(len(n)))
+        mean = np.where(share == 1, other.mean, self.mean + share * np.where(share > 0, other.mean - self.mean, 0.0))
+        ends = [np.fmin(self.ends, other.ends), np.fmax(self.ends, other.ends)]
+        return Spread(n, mean, self._around(mean) + other._around(mean), np.where(IS_LEAST, *ends))
+
+    def _around(self, mean: np.ndarray) -> np.ndarray:
+        """Return the sums with the distances taken from another mean."""
+        moved = np.where(self.n > 0, self.mean - mean, 0.0)
+        c2, c3, c4, e2, e4, e2c, e2c2 = self.sums.T
+        return np.column_stack(
+            [
+                c2 + self.n * moved**2,
+                c3 + 3 * moved * c2 + self.n * moved**3,
+                c4 + 4 * moved * c3 + 6 * moved**2 * c2 + self.n * moved**4,
+                e2,
+                e4,
+                e2c + moved * e2,
+                e2c2 + 2 * moved * e2c + moved**2 * e2,
+            ]
+        )
+
+    def of_slices(self, places: np.ndarray) -> Spread:
+        """Return the sums of some of the slices."""
+        return Spread(self.n[places], self.mean[places], self.sums[places], self.ends[places])
+
+
+IS_LEAST = np.array([True, False, True, False])
+
+
+class Determination:
+    """R squared, from sums."""
+
+    def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
+        """Return R squared of each slice."""
+        return self.finish(self.state(outcome, masks))
+
+    def state(self, outcome: Outcome, masks: Masks) -> Spread:
+        """Return the sums of each slice."""
+        target, squares = np.asarray(outcome.target), _error(outcome) ** 2
+        n, mean = np.zeros(len(masks), dtype=np.int64), np.zeros(len(masks))
+        sums, ends = np.zeros((len(masks), 7)), np.full((len(masks), 4), np.nan)
+        for index in range(len(masks)):
+            rows = masks.rows(index)
+            if len(rows) == 0:
+                continue
+            some, e2 = target[rows], squares[rows]
+            n[index], mean[index] = len(rows), some.mean()
+            c = some - mean[index]
+            c2 = c * c
+            sums[index] = c2.sum(), (c2 * c).sum(), (c2 * c2).sum(), e2.sum(), (e2 * e2).sum(), e2 @ c, e2 @ c2
+            ends[index] = some.min(), some.max(), e2.min(), e2.max()
+        return Spread(n, mean, sums, ends)
+
+    def figures(self, state: Spread) -> np.ndarray:
+        """Return R squared of each slice alone."""
+        return np.array([np.nan if one.value is None else one.value for one in self.finish(state)])
+
+    def finish(self, state: Spread) -> list[Estimate]:
+        """Return R squared of each slice."""
+        return [_r2(*one) for one in zip(state.n.tolist(), state.sums.tolist(), state.ends.tolist(), strict=True)]
+
+
+def _r2(n: int, sums: list[float], ends: list[float]) -> Estimate:
+    c2, _, c4, e2, e4, _, e2c2 = sums
+    lowest, highest, least, largest = ends
+    if n == 0 or lowest == highest or c2 == 0:
         return Estimate(None, None, None, n, "the slice's target is constant")
-    value = 1 - float((error**2).mean()) / spread
-    # delta method for a ratio of means: each row's influence on SSE / SST
-    influence = (error**2 - (1 - value) * centred**2) / spread
+    ratio, spread = e2 / c2, c2 / n
     if n < 3:  # noqa: PLR2004 - two points always lie on a line
-        return Estimate(value, None, None, n, "an interval needs at least three instances")
-    parts = error**2 / spread  # their mean is the ratio; of few rows, their own spread is the safer one
-    variance = float(influence.var(ddof=1))
-    if n <= intervals.FEW:
-        variance = max(variance, float(parts.var(ddof=1)))
-    reach = intervals.unseen(n) * (parts.max() + parts.min() - 2 * (1 - value))
-    low, high = intervals.skewed_mean(np.array(1 - value), np.array(variance), n, np.array(reach))
-    return Estimate(value, 1 - float(high), min(1 - float(low), 1.0), n, interval="delta method, t")
+        return Estimate(1 - ratio, None, None, n, "an interval needs at least three instances")
+    # delta method for a ratio of means: each row's influence on SSE / SST is (e^2 - ratio c^2) / spread, 0 on average
+    variance = max(e4 - 2 * ratio * e2c2 + ratio**2 * c4, 0.0) / spread**2 / (n - 1)
+    if n <= intervals.FEW:  # e^2 / spread has the ratio as its mean; of few rows, its own spread is the safer one
+        variance = max(variance, (e4 - e2**2 / n) / spread**2 / (n - 1))
+    reach = intervals.unseen(n) * ((largest + least) / spread - 2 * ratio)
+    low, high = intervals.skewed_mean(np.array(ratio), np.array(variance), n, np.array(reach))
+    return Estimate(1 - ratio, 1 - float(high), min(1 - float(low), 1.0), n, interval="delta method, t")
 
 
 @dataclass(frozen=True)
@@ -157,7 +229,7 @@ METRICS = (
         name="r2",
         better="higher",
         tasks=("regression",),
-        statistic=always(RowFunction(_r2)),
+        statistic=always(Determination()),
         definition="1 - sum of squared errors / sum of squares around the slice's own mean target",
         undefined="the slice's target is constant",
         source=SKLEARN,

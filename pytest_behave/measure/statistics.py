@@ -2,10 +2,9 @@
 
 Proportion    share of relevant rows that are hits              Wilson
 CellFunction  function of the counts of (target, prediction)    bootstrap of the counts, its limit, or a closed form
-RowFunction   anything else that depends on the rows of a slice its own interval, or a bootstrap of rows
 
-means.py adds the mean of a value per row, ranking.py what depends on the order of scores. All but RowFunction can be
-measured in partitions: states add up, and ``finish`` turns what they add up to into Estimates.
+means.py adds the mean of a value per row, ranking.py what depends on the order of scores. All can be measured in
+partitions: states add up, and ``finish`` turns what they add up to into Estimates.
 """
 
 from __future__ import annotations
@@ -331,17 +330,6 @@ def cell_counts(outcome: Outcome, masks: Masks) -> np.ndarray:
         return masks.count(cells).reshape(-1, *shape)
     codes = outcome.target * shape[1] + outcome.predicted
     return masks.tabulate(codes, shape[0] * shape[1]).reshape(-1, *shape)
-
-
-@dataclass(frozen=True)
-class RowFunction:
-    """``estimate`` of the rows of one slice (row numbers, rising). It needs them all at once: it has no state."""
-
-    estimate: Callable[[Outcome, np.ndarray], Estimate]
-
-    def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
-        """Return one Estimate per slice."""
-        return [self.estimate(outcome, masks.rows(index)) for index in range(len(masks))]
 
 
 def bootstrap_rows(value: Callable[[np.ndarray], float], rows: np.ndarray, resamples: int) -> tuple[float, float]:

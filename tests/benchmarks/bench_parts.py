@@ -1,11 +1,12 @@
 """Datasets in parts: within a memory limit, on two Dask workers, and what a larger cluster may be expected to do.
 
-    python tests/benchmarks/bench_parts.py [memory] [dask] [cost]
+    python tests/benchmarks/bench_parts.py [memory] [dask] [part] [cost]
 
 memory  a parquet dataset four times as large as what the process may take (RLIMIT_DATA) gives the figures of a run
-        without a limit.
+        without a limit, and so does the comparison with a baseline that was accepted within the limit.
 dask    a LocalCluster of two workers against this process, on the same parts and with a model that takes most of the
-        time; what a part costs besides; and a worker that is killed in mid-run.
+        time; and a worker that is killed in mid-run.
+part    what a part costs besides its rows: the same rows, hardly any, in few parts and in many.
 cost    seconds = fixed + parts x per part + rows x per row / workers, fitted to runs with one and two workers; then
         EXTRAPOLATED to 10^9 rows. An extrapolation is no measurement.
 
@@ -31,6 +32,7 @@ LIMIT = 740 * 2**20
 ROWS_OF_A_PART = 50_000
 WORK = 6_000  # steps of the model per batch, so that it takes most of the time
 ROUNDS = 2
+FEW_AND_MANY = (16, 160)
 SUITE = """\
 dataset: {{path: "data*.parquet", id: id, target: y}}
 models: {{old: model:old, new: model:new}}
@@ -167,10 +169,14 @@ def memory(folder: Path) -> bool:
     (folder / "big.behave.yaml").write_text(
         (folder / "big.behave.yaml").read_text(encoding="utf-8").replace("baseline: old\n", ""), encoding="utf-8"
     )
+    accepted = run(folder, "--behave-baseline=accept", "--behave-model=old", limit=LIMIT)
     whole = run(folder, "--behave-memory=100GB")
     split = run(folder, limit=LIMIT)
     difference = largest_difference(whole[1], split[1])
     print(f"columns {size / 2**20:,.0f} MB, limit {LIMIT / 2**20:,.0f} MB: {size / LIMIT:.1f} times as large")
+    print(
+        f"accept  {accepted[0]:6.1f} s, peak {accepted[2]:,} MB: predictions of 2,000,000 rows stored within the limit"
+    )
     print(f"whole   {whole[0]:6.1f} s, peak {whole[2]:,} MB")
     print(f"limited {split[0]:6.1f} s, peak {split[2]:,} MB; figures differ by at most {difference:.1e}", end="")
     print(f" (AUC, from bins: {largest_difference(whole[1], split[1], ranks=True):.1e})")
@@ -214,6 +220,28 @@ def new(frame):
     return marker.exists() and difference < 1e-9
 
 
+def part(folder: Path) -> bool:
+    """Measure what a part costs besides its rows."""
+    from distributed import LocalCluster
+
+    seconds: dict[tuple[str, int], float] = {}
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        engines = {"here": "--behave-memory=1KB", "two workers": f"--behave-engine=dask:{cluster.scheduler_address}"}
+        for count in FEW_AND_MANY:
+            for path in folder.glob("data*.parquet"):
+                path.unlink()
+            make_data(folder, 16_000, 3, parts=count)
+            make_suite(folder, 0)
+            for name, option in engines.items():
+                seconds[name, count] = min(run(folder, option)[0] for _ in range(ROUNDS))
+    few, many = FEW_AND_MANY
+    for name in engines:
+        each = (seconds[name, many] - seconds[name, few]) / (many - few)
+        print(f"{name}: {few} parts {seconds[name, few]:.2f} s, {many} parts {seconds[name, many]:.2f} s: ", end="")
+        print(f"{1000 * each:.0f} ms a part, in both of its readings")
+    return True
+
+
 def cost(folder: Path) -> bool:
     """Fit the costs of rows and parts, and extrapolate."""
     from distributed import LocalCluster
@@ -247,7 +275,7 @@ def main() -> int:
 
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores; Python {platform.python_version()},")
     print(f"numpy {np.__version__}, pandas {pd.__version__}, pyarrow {pa.__version__}, dask {distributed.__version__}")
-    contests = {"memory": memory, "dask": dask, "cost": cost}
+    contests = {"memory": memory, "dask": dask, "part": part, "cost": cost}
     met = True
     for name in sys.argv[1:] or contests:
         print(f"\n{name}")

@@ -96,7 +96,15 @@ STORED = {
     "classes": CLASSES.replace("    baseline: good\n", "").replace(
         "{by: region}}", "{by: region}, given: {by: output}}"
     ),
+    "numbers": """
+    dataset: {path: "d*.FORMAT", id: id, target: p}
+    models: {far: m:error, near: m:old}
+    slices: {region: {by: region}}
+    metrics: [mae, bias, r2]
+    expect: {overall: {mae: {max_regression: 0}}, region: {bias: {max_regression: 0.1}}}
+    """,
 }
+ACCEPTED = {"binary": "old", "classes": "good", "numbers": "far"}
 
 
 def rows():
@@ -295,10 +303,12 @@ def test_what_sums_cannot_tell_is_compared_by_its_values(people):
     assert "by its values alone" in found["baseline"]["reason"]
 
 
-@pytest.mark.parametrize(("kind", "ending"), [("binary", "parquet"), ("binary", "csv"), ("classes", "csv")])
+@pytest.mark.parametrize(
+    ("kind", "ending"), [("binary", "parquet"), ("binary", "csv"), ("classes", "csv"), ("numbers", "parquet")]
+)
 def test_what_is_stored_in_parts_is_what_is_stored_of_a_whole(people, kind, ending):
     suite_of(people, STORED[kind], ending)
-    accept = ("--behave-baseline=accept", f"--behave-model={'old' if kind == 'binary' else 'good'}")
+    accept = ("--behave-baseline=accept", f"--behave-model={ACCEPTED[kind]}")
     people.run(*accept, WHOLE)
     whole = stored_files(people)
     shutil.rmtree(people.path / "baselines")
