@@ -99,7 +99,15 @@ def _judged(  # noqa: PLR0913, PLR0917 - what a run may be told
         return None, None
     if prepared.parts is not None:
         return judged_in_parts(
-            prepared, prepared.parts, model, today=today, ref=ref, keep=keep, terminal=terminal, cache=cache
+            prepared,
+            prepared.parts,
+            model,
+            today=today,
+            ref=ref,
+            keep=keep,
+            fingerprint=predictor.fingerprint,
+            terminal=terminal,
+            cache=cache,
         )
     against = find_baseline(prepared, prepared.table.fork(), ref, share, terminal, cache)
     measured = Measured(prepared, model, predictor, {} if against is None else against.columns)

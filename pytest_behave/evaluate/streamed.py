@@ -35,7 +35,7 @@ from pytest_behave.evaluate.prepare import InParts, Prepared
 from pytest_behave.evaluate.ranks import compared_ranks
 from pytest_behave.evaluate.survey import Reading, slices_of
 from pytest_behave.evaluate.swaps import Swaps
-from pytest_behave.evaluate.totals import Common, InSlices, MeasurePart, Totals
+from pytest_behave.evaluate.totals import Common, InSlices, MeasurePart, Spill, Totals
 from pytest_behave.measure.outcome import Coder
 from pytest_behave.measure.paired import of_planes, paired
 from pytest_behave.measure.registry import Chosen, finish_states
@@ -59,23 +59,25 @@ def judged_in_parts(  # noqa: PLR0913 - what a run may be told
     today: str,
     ref: str | None,
     keep: Path | None,
+    fingerprint: str,
     terminal: TextIO | None,
     cache: Cache | None,
 ) -> tuple[JudgedInParts, Against | None]:
     """Return what was measured of all parts, with the means to judge it, and what it is compared with.
 
-    The model's outputs are kept in the file ``keep``. Raises what measuring a part raises.
+    The outputs of the model with this fingerprint are kept in the file ``keep``. Raises what measuring a part raises.
     """
     with tempfile.TemporaryDirectory(prefix="pytest-behave-", ignore_cleanup_errors=True) as shared:
-        folder, spill = Path(shared), None if keep is None else Path(shared) / "spill"
+        folder = Path(shared)
         against, stored = _against(prepared, parts, ref, folder)
+        spill = None if keep is None else Spill(folder / "spill", fingerprint)
         if spill is not None:
-            spill.mkdir()
+            spill.folder.mkdir()
         totals = _totals(prepared, parts, model, stored, spill, terminal, cache)
-        if keep is not None and spill is not None and merge_spills(spill, keep) < totals.rows:
+        if keep is not None and spill is not None and merge_spills(spill.folder, keep) < totals.rows:
             raise EngineError(
-                f"what workers kept in {spill} did not arrive there: set TMPDIR, where pytest runs, to a folder that "
-                "all workers share"
+                f"what workers kept in {spill.folder} did not arrive there: set TMPDIR, where pytest runs, to a folder "
+                "that all workers share"
             )
     if against is not None and totals.common is not None and stored is not None:
         against = _with_common(prepared, against, stored, totals.common)
@@ -87,7 +89,7 @@ def _totals(  # noqa: PLR0913, PLR0917 - as above
     parts: InParts,
     model: ModelSpec,
     stored: StoredRows | None,
-    spill: Path | None,
+    spill: Spill | None,
     terminal: TextIO | None,
     cache: Cache | None,
 ) -> Totals:

@@ -149,6 +149,14 @@ class Totals:
 
 
 @dataclass(frozen=True)
+class Spill:
+    """Where outputs wait to be stored, and the fingerprint of the model they are of: as the process that stores has it."""
+
+    folder: Path
+    fingerprint: str
+
+
+@dataclass(frozen=True)
 class MeasurePart:
     """Reads a part, runs the model over it and measures.
 
@@ -165,7 +173,7 @@ class MeasurePart:
     rows_before: tuple[int, ...]
     explained: frozenset[Key]
     stored: StoredRows | None = None
-    spill: Path | None = None
+    spill: Spill | None = None
     extensions: Extensions = field(default_factory=Extensions)
     cache: Cache | None = None
     key: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -234,7 +242,8 @@ class _Worker:
         against = self._against(prepared, table.fork())
         measured = _Block(prepared, self.job.model, self.predictor.over(prepared), against.columns if against else {})
         if self.job.spill is not None:  # by the rows before: another worker, after this one's death, writes the same
-            write_spill(self.job.spill, f"{before:015}", predictions_to_store(measured, self.predictor.fingerprint))
+            kept = predictions_to_store(measured, self.job.spill.fingerprint)
+            write_spill(self.job.spill.folder, f"{before:015}", kept)
         slices = [slice_ for slice_ in measured.slices if slice_.problem is None]
         block = _Measuring(measured, slices, against, self.job.explained, (part.number, before))
         return Totals(
