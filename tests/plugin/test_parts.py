@@ -342,6 +342,21 @@ def test_flips_since_a_stored_baseline_are_shown_with_what_it_said(people):
     assert "age" in flip["input"]
 
 
+def test_of_a_baseline_that_answered_several_times_the_first_answers_are_joined(people):
+    people.write(
+        "m.py",
+        ANSWERS + "\n    def good(frame, seed):\n        return frame['kind'] if seed == 0 else frame['region']\n",
+    )
+    several = STORED["classes"].replace("good: m:kinds", "good: {python: 'm:good', repeats: 2}")
+    suite_of(people, several)
+    people.run("--behave-baseline=new", "--behave-model=good", WHOLE)
+    suite_of(people, STORED["classes"])
+    whole, split = people.record(WHOLE), people.record(PARTLY)
+    assert "the baseline has 2 answers per instance" in " ".join(split["suites"][0]["notes"])
+    assert split["suites"][0]["baseline"]["common"] == ROWS
+    assert list(differences(whole, split)) == []
+
+
 def test_a_part_without_a_row_of_the_baseline_can_be_read(people):
     suite_of(people, STORED["classes"])
     people.run("--behave-baseline=new", "--behave-model=good", PARTLY)
