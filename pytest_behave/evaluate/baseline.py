@@ -81,9 +81,9 @@ def repeats_notes(given: int, repeats: int) -> list[str]:
     """Return which answers are compared where the baseline has more or fewer per instance."""
     if given == repeats:
         return []
-    used = (
-        f"the first {repeats} are compared" if given > repeats else f"{'they are' if given > 1 else 'it is'} used again"
-    )
+    first = "the first is" if repeats == 1 else f"the first {repeats} are"
+    again = f"{'they are' if given > 1 else 'it is'} used again"
+    used = f"{first} compared" if given > repeats else again
     return [f"the baseline has {given} answer{'s' * (given > 1)} per instance, the model gives {repeats}: {used}"]
 
 
@@ -124,7 +124,7 @@ def against_stored(prepared: Prepared, table: Table, ref: str | None) -> Against
     if known is None:
         return None
     _, outputs = baseline_paths(prepared.suite.path, prepared.suite.name)
-    found = read_predictions(known.place.read(outputs), outputs.name)
+    found = read_predictions(known.place.read(outputs), f"{outputs.parent.name}/{outputs.name}")
     reason = found if isinstance(found, str) else of_another_run(prepared, known.values, found.model)
     against = against_values(prepared, known, ref)
     if isinstance(found, str) or reason:

@@ -64,6 +64,7 @@ class Comparisons:
         self.tolerances = {(item.slice, item.name): item.tolerance for item in items if item.tolerance is not None}
         self.declared = {(item.slice, item.metric) for item in items}
         self.found: dict[Key, Compared] = {}
+        self.unpairable: dict[str, str] = {}  # why a metric cannot be compared instance by instance
         self.contradicted: list[Key] = []  # what the stored predictions say otherwise than the stored value
         self._compare(only)
 
@@ -97,7 +98,8 @@ class Comparisons:
                 if self.swaps is None
                 else self.swaps.of(pairs, chosen, self.against.outcome, self.measured.outcome)
             )
-        except BehaveError:
+        except BehaveError as error:
+            self.unpairable[chosen.spec.name] = f"the baseline's outputs do not give the metric: {error}"
             return None
 
     def rows(self, slice_: Slice) -> np.ndarray:
@@ -163,7 +165,8 @@ class Comparisons:
         entry = self._entry(key)
         if entry is not None and not entry.paired:
             return "this value was accepted alone, without its predictions"
-        return "" if pairs is not None else "the metric cannot be measured on the stored predictions"
+        said = self.unpairable.get(key[1], "the metric cannot be measured on the stored predictions")
+        return "" if pairs is not None else said
 
     def _contradicts(self, key: Key, result: Paired) -> bool:
         """Tell whether stored value and predictions disagree, where they must not: on the same rows."""

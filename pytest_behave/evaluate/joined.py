@@ -29,7 +29,9 @@ def stored_rows(prepared: Prepared, known: StoredValues, folder: Path) -> Stored
     """Copy the outputs behind stored values into a folder; returns a clause that says why if they are of no use."""
     _, outputs = baseline_paths(prepared.suite.path, prepared.suite.name)
     path = known.place.file(outputs, folder)
-    about = copy_predictions(path, outputs.name, lambda blocks: write_lookup(folder, outputs.name, blocks))
+    about = copy_predictions(
+        path, f"{outputs.parent.name}/{outputs.name}", lambda blocks: write_lookup(folder, outputs.name, blocks)
+    )
     return about if isinstance(about, str) else StoredRows(folder, about, len(Lookup(folder)))
 
 

@@ -184,7 +184,8 @@ class Judged:
             return [Verdict("no-baseline", _no_baseline(self.prepared.suite.path, said))]
         found = self.comparisons.found.get(key)
         if found is None:
-            return [Verdict("undecided", "the change cannot be measured: a value is missing on one side")]
+            why = self.comparisons.unpairable.get(item.metric, "a value is missing on one side")
+            return [Verdict("undecided", f"the change cannot be measured: {why}")]
         verdict = judge_change(
             found.change,
             tolerance,

@@ -20,7 +20,7 @@ from pytest_behave.data.table import Table
 from pytest_behave.errors import BehaveError, ModelError
 from pytest_behave.evaluate.clustered import clustered
 from pytest_behave.evaluate.prepare import Prepared
-from pytest_behave.evaluate.repeats import agreement_note, agreement_of, answers_again, with_agreement
+from pytest_behave.evaluate.repeats import agreement_note, agreement_of, answers_again, answers_to, with_agreement
 from pytest_behave.measure.kernel import Masks
 from pytest_behave.measure.outcome import Labels, make_outcome
 from pytest_behave.measure.registry import Chosen, measure, worst_rows
@@ -41,7 +41,7 @@ from pytest_behave.records import (
 from pytest_behave.records.bits import AnyOf
 
 if TYPE_CHECKING:
-    from pytest_behave.predict.cache import Cache
+    from pytest_behave.predict.cache import Cache, ModelCache
     from pytest_behave.predict.identity import Identity
 
 Share = Callable[[str, Callable[[], Predictions]], Predictions]
@@ -76,10 +76,16 @@ class Predictor:
         self._suite = prepared.suite.name
         self._tools = Tools(prepared, in_parts=in_parts)
         self._share = share
-        self._kept = None if cache is None else cache.of_model(self._identity(), model, self._suite)
+        self._kept = None if cache is None else self._kept_by(cache)
         if self._kept is not None and self._kept.fingerprint is None:
             self._kept.opened(self._source)
         self.fingerprint: str = self._source.fingerprint if self._kept is None else str(self._kept.fingerprint)
+
+    def _kept_by(self, cache: Cache) -> ModelCache | None:
+        identity = self._identity()
+        if not identity.key:
+            self._source  # noqa: B018 - a model that cannot be opened says so, and nothing else
+        return cache.of_model(identity, self._spec, self._suite)
 
     @cached_property
     def _source(self) -> Source:
@@ -242,6 +248,7 @@ class Measured:
             input=inputs,
             baseline_output=None if baseline is None else _output_text(baseline, row),
             baseline_score=None if baseline is None else _score(baseline, row),
+            answers={shortened(answer): count for answer, count in answers_to(outcome, row).items()},
         )
 
 

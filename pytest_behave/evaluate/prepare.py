@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pytest_behave.compare.store import baseline_paths
 from pytest_behave.data.columns import canonical_text
 from pytest_behave.data.parts import Dtypes, Part
 from pytest_behave.data.readers import read_dataset
@@ -93,6 +94,11 @@ class Prepared:
     baseline: ModelSpec | None = None
     parts: InParts | None = None
 
+    @property
+    def baseline_file(self) -> Path:
+        """Where accepted values of the suite are stored."""
+        return baseline_paths(self.suite.path, self.suite.name)[0]
+
 
 def known_metric_names(extensions: Extensions, folder: Path) -> Callable[[str | None], frozenset[str]]:
     """Return a function from a suite's ``python:`` module to every name that may stand alone in ``metrics:``."""
@@ -135,6 +141,7 @@ class Preparation:
         items = self._items(slices, deferred)
         models = tuple(self._model(spec) for spec in self.suite.models)
         baseline = None if self.suite.baseline is None else self._model(self.suite.baseline)
+        self._check_repeats(chosen, models)
         self.raise_if_problems()
         return Prepared(
             suite=self.suite,
@@ -251,6 +258,15 @@ class Preparation:
             for name in _columns_read(model):
                 problem = table.unknown_names(Name(name, quoted=True), open_ended=False)
                 self.problems += [f"{model.place}: model: {problem}"] if problem else []
+
+    def _check_repeats(self, chosen: tuple[Chosen, ...], models: tuple[ModelSpec | None, ...]) -> None:
+        if any(model is None or model.repeats > 1 for model in models):
+            return
+        self.problems += [
+            f"{item.spec.place}: agreement is that of several answers, and no model has `repeats`"
+            for item in chosen
+            if item.metric.name == "agreement"
+        ]
 
     # -- slices and items
 

@@ -48,9 +48,9 @@ class References:
                 near = [path.stem for path in self.folder.glob("*.py")]
                 raise BehaveError(f"there is no module {name!r}{did_you_mean(name, near)}") from None
             raise BehaveError(f"module {name!r} cannot be imported: {error}") from error
-        except BehaveError:
+        except (BehaveError, KeyboardInterrupt):
             raise
-        except Exception as error:
+        except BaseException as error:  # sys.exit too
             raise BehaveError(f"module {name!r} cannot be imported: {type(error).__name__}: {error}") from error
 
     @contextmanager

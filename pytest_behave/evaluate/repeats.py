@@ -67,7 +67,8 @@ def with_agreement(outcome: Outcome, repeats: int) -> Outcome:
         return outcome
     shares = None
     if outcome.task != "regression" and outcome.predicted is not None:
-        shares = np.tile(agreement(_codes(outcome).reshape(repeats, -1)), repeats)
+        shares = np.full(outcome.size, np.nan)  # of first answers only, so that an instance counts once
+        shares[: outcome.size // repeats] = agreement(_codes(outcome).reshape(repeats, -1))
     return replace(outcome, repeats=repeats, agreement=shares)
 
 
@@ -102,12 +103,17 @@ def agreement_of(outcome: Outcome, ids: np.ndarray) -> Agreement | None:
         return Agreement(repeats, len(ids), None, int(alike.sum()), spread, ())
     shares = outcome.agreement[: len(ids)]
     worst = [row for row in np.argsort(shares, kind="stable")[:MOST_LEAST].tolist() if shares[row] < 1]
-    named = outcome.classes if outcome.task != "text" else None
-    least = []
-    for row in worst:
-        given = [str(value) if named is None else named[value] for value in answers[:, row].tolist()]
-        least.append((str(ids[row]), dict(Counter(given).most_common())))
+    least = [(str(ids[row]), answers_to(outcome, row)) for row in worst]
     return Agreement(repeats, len(ids), float(shares.mean()), int((shares == 1).sum()), None, tuple(least))
+
+
+def answers_to(outcome: Outcome, row: int) -> dict[str, int]:
+    """Return how often each answer was given to the instance of a row; nothing for numbers or a single answer."""
+    if outcome.agreement is None or outcome.predicted is None:
+        return {}
+    given = np.asarray(outcome.predicted)[row % (outcome.size // outcome.repeats) :: outcome.size // outcome.repeats]
+    named = [str(answer) if outcome.task == "text" else outcome.classes[answer] for answer in given.tolist()]
+    return dict(Counter(named).most_common())
 
 
 def agreement_note(model: str, found: Agreement) -> str:

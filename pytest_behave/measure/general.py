@@ -161,7 +161,7 @@ def _custom(spec: MetricSpec) -> Custom:
 
 def _agreement(outcome: Outcome) -> np.ndarray:
     if outcome.agreement is None:
-        raise MetricError("agreement is known only of a model that is asked several times: give the model `repeats`")
+        raise MetricError("agreement is that of several answers: ask the model for as many, by `repeats`")
     return outcome.agreement
 
 

@@ -17,6 +17,7 @@ from pytest_behave.predict.journal import adopted
 from pytest_behave.predict.segments import rows_in, segments_in
 from pytest_behave.predict.store import ABOUT, journals_in
 
+GREEN = "green.json"
 OF_A_MODEL = re.compile(r"[0-9a-f]{32}")
 SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -40,8 +41,12 @@ def models_in(cache: Path) -> list[Kept]:
         return []
     if not (cache / "CACHEDIR.TAG").is_file():
         raise CacheError(f"{cache} is not a prediction cache (it has no CACHEDIR.TAG): name one with --cache")
-    folders = [path for path in cache.iterdir() if OF_A_MODEL.fullmatch(path.name) and path.is_dir()]
+    folders = [path for path in cache.iterdir() if OF_A_MODEL.fullmatch(path.name) and _is_of_a_model(path)]
     return sorted(map(_kept, folders), key=lambda kept: (-kept.used, kept.folder))
+
+
+def _is_of_a_model(folder: Path) -> bool:
+    return (folder / ABOUT).is_file() or bool(segments_in(folder) or journals_in(folder))
 
 
 def _kept(folder: Path) -> Kept:
@@ -74,8 +79,10 @@ def _line(kept: Kept) -> str:
 
 
 def clear_lines(cache: Path) -> list[str]:
-    """Remove all outputs and say so."""
-    return _removed(models_in(cache))
+    """Remove all outputs and say so, and what else is kept beside them: which suites were green."""
+    lines = _removed(models_in(cache))
+    (cache / GREEN).unlink(missing_ok=True)
+    return lines
 
 
 def collect_lines(cache: Path, *, older_than: float | None = None, max_size: int | None = None) -> list[str]:

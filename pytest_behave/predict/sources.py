@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import tempfile
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from pytest_behave.errors import BehaveError, MissingExtraError, ModelError, did_you_mean
+from pytest_behave.predict.code import is_own_file
 from pytest_behave.predict.lookup import Lookup, write_lookup
 from pytest_behave.predict.normalize import Batch, predictions_of, score_of
 from pytest_behave.records import ModelSpec, Predictions, ServiceSpec
@@ -126,12 +128,12 @@ class CallableModel:
             batch = batch[list(self.features)]
         try:
             return self.function(batch, seed=repeat) if self._takes_seed else self.function(batch)
-        except BehaveError:
+        except (BehaveError, KeyboardInterrupt, GeneratorExit):
             raise
-        except Exception as error:
+        except BaseException as error:  # sys.exit too, and what skips a test
             text = " ".join(str(error).split())[:200]
             raise ModelError(
-                f"{where} starting with instance {ids[0]!r}, raised {type(error).__name__}: {text}"
+                f"{where} starting with instance {ids[0]!r}, raised {type(error).__name__}: {text}{_place_of(error)}"
             ) from error
 
 
@@ -310,6 +312,13 @@ def _fitted_features(function: Callable[..., Any]) -> tuple[str, ...]:
     """Return the columns that the estimator behind a bound method was fitted on."""
     names = getattr(getattr(function, "__self__", None), "feature_names_in_", ())
     return tuple(str(name) for name in names)
+
+
+def _place_of(error: BaseException) -> str:
+    """Return where in the user's own code an exception came from, in brackets."""
+    frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    own = [f" ({path.name}:{line})" for path, line in frames if path.is_file() and is_own_file(path)]
+    return own[-1] if own else ""
 
 
 def _takes_seed(function: Callable[..., Any]) -> bool:

@@ -91,7 +91,8 @@ class Outcome:
     For binary and multiclass tasks ``target`` and ``predicted`` are codes into ``classes``; the first
     ``target_classes`` of those occur in the target, the others only in the output. For regression they are float64,
     for text object arrays of str. ``positive`` is a code, or -1. A model that answers ``repeats`` times has that many
-    outcomes per instance; ``agreement`` is then the share of an instance's pairs of answers that are alike.
+    outcomes per instance; ``agreement`` is then the share of an instance's pairs of answers that are alike, NaN but for
+    the first answers.
     """
 
     task: Task | None

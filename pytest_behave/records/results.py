@@ -33,7 +33,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """An instance as reports show it; the ``baseline_`` fields are what the baseline's model said of it."""
+    """An instance as reports show it; the ``baseline_`` fields are what the baseline's model said of it.
+
+    Of a model that answered several times, ``answers`` counts how often each answer was given.
+    """
 
     id: str
     target: str | None
@@ -42,6 +45,7 @@ class Instance:
     input: Mapping[str, str]
     baseline_output: str | None = None
     baseline_score: float | None = None
+    answers: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,8 @@ def instance_line(instance: Instance) -> str:
     was_score = None if is_flip or instance.baseline_score is None else figure(instance.baseline_score)
     scored = "" if score is None else f"(score {figure(score)}{_was(figure(score), was_score, ', was {}')})"
     inputs = "; ".join(f"{name} {clipped(value)}" for name, value in list(instance.input.items())[:4])
-    said = ", ".join(part for part in (target, words) if part)
+    given = ", ".join(f"{clipped(answer)} {count}" for answer, count in instance.answers.items())
+    said = ", ".join(part for part in (target, words + f" (answers: {given})" * bool(given)) if part)
     start = " ".join(part for part in (f"{printable(instance.id)}:", said, scored) if part)
     return guarded(f"{start}  {inputs}" if inputs else start)
 

@@ -126,6 +126,7 @@ def instance_to_json(instance: Instance) -> dict[str, Any]:
         "input": dict(instance.input),
         "baseline_output": instance.baseline_output,
         "baseline_score": _finite(instance.baseline_score),
+        "answers": dict(instance.answers),
     }
 
 

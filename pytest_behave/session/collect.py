@@ -43,6 +43,7 @@ class SuiteFile(pytest.File):
     def collect(self) -> Iterable[pytest.Collector]:
         """Read suite and data; yield one collector per slice, family and tag, and one for the cases."""
         runner = self.config.stash[RUNNER]
+        runner.tell(self.nodeid)
         started = time.time_ns()
         try:
             self.prepared = prepare_file(self.path, runner.extensions(self.path), runner.open_resources())
@@ -52,6 +53,8 @@ class SuiteFile(pytest.File):
         except BehaveError as error:
             raise self.CollectError(runner.shown(f"{self.path}: {error}")) from None
         suite = self.prepared.suite
+        if self.prepared.baseline is None:
+            self._check_baseline()
         self.add_marker("behave")
         self.count = len(self.prepared.items) + len(suite.cases) + len(suite.tag_expectations)
         if runner.remembers:
@@ -65,6 +68,15 @@ class SuiteFile(pytest.File):
             yield Group.from_parent(self, name="cases", names=names, places=[case.place for case in suite.cases])
         for rate in suite.tag_expectations:
             yield Group.from_parent(self, name=rate.slice, names=[rate.metric], places=[rate.bounds.place])
+
+    def _check_baseline(self) -> None:
+        name, values = self.prepared.suite.name, self.prepared.baseline_file
+        other = self.config.stash[RUNNER].claim(values, self.path)
+        if other != self.path:
+            raise self.CollectError(
+                f"{self.path.name}: its name is {name!r}, as that of {other.name}, so both would store their baseline in "
+                f"{values.parent.name}/{values.name}: give one of them another name by `suite:`"
+            )
 
 
 class Group(pytest.Collector):

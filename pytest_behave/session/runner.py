@@ -41,6 +41,7 @@ class UnchangedSuite(pytest.File):
 
     def collect(self) -> Iterable[pytest.Item]:
         """Yield nothing, and read nothing."""
+        self.config.stash[RUNNER].tell(self.nodeid)
         return []
 
 
@@ -62,6 +63,7 @@ class Runner:
             config.add_cleanup(self._screen.close)
         self._terminal = None if hasattr(config, "workerinput") else self._screen
         self.said: dict[str, None] = {}  # lines for the summary, in order
+        self._baselines: dict[Path, Path] = {}
         self._shared_warnings: dict[Path, dict[Hashable, str]] = {}
         self._groups: dict[Path, dict[str, list[tuple[int, Behavior]]]] = {}
 
@@ -104,6 +106,11 @@ class Runner:
         if option("behave_changed") and self.cache_folder is None:
             raise pytest.UsageError(
                 "--behave-changed has nothing to go by: what was green is kept in the cache, which is off"
+            )
+        folder = self.cache_folder
+        if folder is not None and folder.is_dir() and any(folder.iterdir()) and not (folder / "CACHEDIR.TAG").exists():
+            raise pytest.UsageError(
+                f"--behave-cache: {folder} holds other files and is no prediction cache: name a folder of its own"
             )
 
     # -- extensions
@@ -257,6 +264,15 @@ class Runner:
         from pytest_behave.session.states import Selection
 
         return Selection(self.config, self.states, self.known_green, self._say)
+
+    def tell(self, name: str) -> None:
+        """Say why the suite of a node id runs or does not, if that is in question."""
+        if self.selection is not None:
+            self.selection.tell(name)
+
+    def claim(self, baseline: Path, suite: Path) -> Path:
+        """Return the suite file that was first to have a baseline file for its own."""
+        return self._baselines.setdefault(baseline, suite)
 
     # -- the prediction cache
 

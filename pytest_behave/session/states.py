@@ -106,18 +106,21 @@ class Selection:
         self._states = states
         self._known = known
         self._say = say
+        self._reasons: dict[str, str] = {}
         self.left_out: list[str] = []
 
     def leaves_out(self, name: str, path: Path) -> bool:
-        """Tell whether the suite of a node id is left out, and say why or why not."""
-        entry = self._known.get(name, {})
-        reason = self._reason(entry, path)
-        if reason:
-            self._say(f"{name} runs: {reason}")
-            return False
+        """Tell whether the suite of a node id is left out, should it be collected."""
+        self._reasons[name] = self._reason(self._known.get(name, {}), path)
+        return not self._reasons[name]
+
+    def tell(self, name: str) -> None:
+        """Say why the suite of a node id runs, or why not, now that it is collected."""
+        if self._reasons.get(name):
+            self._say(f"{name} runs: {self._reasons[name]}")
+            return
         self.left_out.append(name)
-        self._say(f"{name} not run: nothing changed since it was green on {entry.get('green')}")
-        return True
+        self._say(f"{name} not run: nothing changed since it was green on {self._known.get(name, {}).get('green')}")
 
     def _reason(self, entry: dict[str, Any], path: Path) -> str:
         if self._is_named_in_part(path):

@@ -237,7 +237,7 @@ def test_answers_that_the_commit_lacks_leave_its_values(branch):
     write_answers(branch, EAST)
     _, suite, _ = run(branch)
     assert (east(suite)["verdict"], east(suite)["baseline"]["paired"]) == ("regressed", False)
-    assert east(suite)["baseline"]["reason"].startswith("there is no loans.parquet; ")
+    assert east(suite)["baseline"]["reason"].startswith("there is no baselines/loans.parquet; ")
 
 
 def test_two_branches_that_each_accept_a_slice_merge_into_what_both_accepted(branch):

@@ -474,14 +474,14 @@ def of_a_newer_release(data):
 
 
 UNUSABLE = {
-    "missing": (None, "there is no loans.parquet"),
-    "LFS pointer": (lambda _: POINTER.encode(), "loans.parquet is a git LFS pointer: run `git lfs pull`"),
-    "cut off": (lambda old: old[:-200], "loans.parquet is cut off or damaged;"),
+    "missing": (None, "there is no baselines/loans.parquet"),
+    "LFS pointer": (lambda _: POINTER.encode(), "baselines/loans.parquet is a git LFS pointer: run `git lfs pull`"),
+    "cut off": (lambda old: old[:-200], "baselines/loans.parquet is cut off or damaged;"),
     "newer format": (
         of_a_newer_release,
-        "loans.parquet has the unknown format 'pytest-behave/predictions-2'",
+        "baselines/loans.parquet has the unknown format 'pytest-behave/predictions-2'",
     ),
-    "empty": (lambda _: b"", "loans.parquet is cut off or damaged;"),
+    "empty": (lambda _: b"", "baselines/loans.parquet is cut off or damaged;"),
 }
 
 
@@ -650,3 +650,24 @@ def test_options_that_contradict_each_other_are_refused(accepted, options, sente
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert sentence in result.stderr.str()
     assert files(accepted) == before
+
+
+def test_two_suites_of_one_name_never_share_a_baseline(project):
+    text = SUITE_OF_ONE_NAME
+    project.write("a.behave.yaml", text)
+    project.write("b.behave.yaml", f"suite: a\n{text}")
+    project.write("more/b.behave.yaml", f"suite: a\n{text}".replace("rows.csv", "../rows.csv"))
+    result = project.run("--behave-baseline=accept")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(
+        ["b.behave.yaml: its name is 'a', as that of a.behave.yaml, so both would store*baselines/a.json: give one*"]
+    )
+    assert not (project.path / "baselines").exists()
+
+
+SUITE_OF_ONE_NAME = """\
+dataset: {path: rows.csv, id: id, target: target}
+model: {column: guess}
+metrics: [accuracy]
+expect: {overall: {accuracy: {max_regression: 0.1}}}
+"""

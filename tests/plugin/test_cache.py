@@ -518,3 +518,21 @@ def test_mistakes_at_the_command_line_are_one_sentence(suite, cache_command, arg
     assert code != 0
     assert message in text
     assert (suite.path / "rows.csv").exists()
+
+
+def test_a_folder_of_other_files_is_no_cache(suite):
+    suite.write("mine/.gitignore", "mine\n")
+    model = suite.write("mine/0123456789abcdef0123456789abcdef/my.txt", "mine")
+    result = suite.run("--behave-cache=mine")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "mine holds other files and is no prediction cache: name a folder of its own" in result.stderr.str()
+    assert (suite.path / "mine" / ".gitignore").read_text() == "mine\n"
+    suite.write("mine/CACHEDIR.TAG", "Signature: of another program\n")
+    assert main(["cache", "clear", "--cache", str(suite.path / "mine")]) == 0
+    assert model.read_text() == "mine"
+
+
+def test_clear_forgets_what_was_green(suite):
+    suite.run()
+    assert main(["cache", "clear", "--cache", str(suite.path / ".behave_cache")]) == 0
+    assert "s.behave.yaml runs: it has not been green yet" in suite.run("--behave-changed").stdout.str()

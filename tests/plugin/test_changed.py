@@ -248,6 +248,12 @@ def test_data_of_a_function_always_run(suites):
     assert reason(suites) == "only calling data:rows tells its data"
 
 
+def test_only_what_is_asked_for_is_told_of(suites):
+    run(suites)
+    suites.write("deeper.py", "LIMIT = 0.36\n")
+    assert list(run(suites, "other.behave.yaml")[1]) == ["other.behave.yaml"]
+
+
 def test_files_that_rows_name_count(suites):
     suites.write("notes/1.txt", "one")
     suites.write("rows.csv", (suites.path / "rows.csv").read_text().replace("good day", "notes/1.txt"))

@@ -139,3 +139,25 @@ def test_a_prepared_suite_can_run_one_model_after_another(project):
     assert values == [0.75, 1.0]
     accuracies = [run_suite(prepared, model=name).observed[0].value for name in ("new", "old")]
     assert accuracies == [0.75, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        ("import sys\ndef predict(df):\n    sys.exit('bye')\n", "raised SystemExit: bye (model.py:3)"),
+        ("import pytest\ndef predict(df):\n    pytest.skip('no gpu')\n", "raised Skipped: no gpu (model.py:3)"),
+        ("import deep\ndef predict(df):\n    return deep.look(df)\n", "raised KeyError: 'nosuch' (deep.py:2)"),
+        ("raise SystemExit(2)\n", "module 'model' cannot be imported: SystemExit: 2"),
+    ],
+)
+def test_a_model_that_ends_the_process_fails_its_suite_only(project, model, sentence):
+    project.write("model.py", model)
+    project.write("deep.py", "def look(df):\n    return df['nosuch']\n")
+    declared = "dataset: {path: rows.csv, id: id, target: target}\nmetrics: [accuracy]\n"
+    bound = "expect: {overall: {accuracy: {min: 0.1}}}\n"
+    project.write("s.behave.yaml", f"{declared}model: model:predict\n{bound}")
+    project.write("t.behave.yaml", f"{declared}model: {{column: guess}}\n{bound}")
+    result = project.run()
+    result.assert_outcomes(passed=1, failed=1)
+    assert sentence in result.stdout.str()
+    assert "not cached" not in result.stdout.str()

@@ -118,15 +118,15 @@ def test_a_loss_is_compared_answer_by_answer_and_counted_by_instance(suite):
     assert (change["n"], change["broken"], change["fixed"]) == (24, 2, 0)
     assert change["broken_ids"] == ["1 #1", "1 #2"]
     assert change["p"] > 0.2  # two answers, but one instance: a coin that falls on one side
-    # its answers are now all wrong, so they agree: the third one is "fixed" as far as agreement goes
-    assert [flip["id"] for flip in found["flips"]] == ["1 #1", "1 #2", "1 #3"]
+    # its answers are now all wrong, so they agree: as far as agreement goes it is fixed, which counts once
+    assert [flip["id"] for flip in found["flips"]] == ["1 #1", "1 #2"]
     assert found["baseline"]["common"] == 8
 
 
 @pytest.mark.parametrize(
     ("before", "after", "note"),
     [
-        (3, 1, "the baseline has 3 answers per instance, the model gives 1: the first 1 are compared"),
+        (3, 1, "the baseline has 3 answers per instance, the model gives 1: the first is compared"),
         (1, 3, "the baseline has 1 answer per instance, the model gives 3: it is used again"),
         (2, 3, "the baseline has 2 answers per instance, the model gives 3: they are used again"),
     ],
@@ -231,5 +231,20 @@ def test_marked_models_and_fixtures_repeat(project):
 
 def test_agreement_needs_repeats(suite):
     edit(suite, "s.behave.yaml", ", repeats: 3", "")
-    reason = suite.behaviors()["overall", "agreement"]["reason"]
-    assert reason == "agreement is known only of a model that is asked several times: give the model `repeats`"
+    said = "s.behave.yaml:3:21: agreement is that of several answers, and no model has `repeats`"
+    assert said in suite.run().stdout.str()
+    edit(suite, "s.behave.yaml", "metrics:", "baseline: {python: 'model:predict', repeats: 2}\nmetrics:")
+    edit(suite, "s.behave.yaml", '{python: "model:predict"}', '{python: "model:predict", repeats: 3}')
+    edit(suite, "s.behave.yaml", "agreement: {min: 0.5}", "agreement: {max_regression: 0.5}")
+    assert suite.behaviors()["overall", "agreement"]["reason"].endswith(
+        "the baseline's outputs do not give the metric: "
+        "agreement is that of several answers: ask the model for as many, by `repeats`"
+    )
+
+
+def test_what_counts_against_agreement_is_told_by_instance(suite):
+    edit(suite, "s.behave.yaml", "agreement: {min: 0.5}", "agreement: {min: 0.99}")
+    item = suite.behaviors()["overall", "agreement"]
+    assert item["n"] == 8
+    assert (item["instances"][0]["id"], item["instances"][0]["answers"]) == ("1 #1", {"1": 2, "0": 1})
+    assert "1 #1: target 1, output 1 (answers: 1 2, 0 1)" in suite.run().stdout.str()
