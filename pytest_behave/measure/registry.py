@@ -15,8 +15,15 @@ from pytest_behave.measure.kernel import Masks
 from pytest_behave.measure.means import Mean, moments
 from pytest_behave.measure.metric import Metric
 from pytest_behave.measure.ranking import Ranked
-from pytest_behave.measure.states import State
-from pytest_behave.measure.statistics import Counted, Mergeable, Proportion, Statistic
+from pytest_behave.measure.states import Cells, State
+from pytest_behave.measure.statistics import (
+    CellFunction,
+    Counted,
+    Mergeable,
+    Proportion,
+    Statistic,
+    finish_together,
+)
 from pytest_behave.records import Better, Estimate, MetricSpec, Outcome, Task
 from pytest_behave.records.bits import Bits, packed
 
@@ -69,12 +76,13 @@ def measure(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) -> dict[st
 
     All rows are counted together, and all values summed together: each slice's mask is read once.
     """
+
+    def counted(statistic: Any) -> Any:
+        together = isinstance(statistic, CellFunction)
+        return statistic.state(outcome, masks) if together else statistic.estimates(outcome, masks)
+
     with np.errstate(all="ignore"):  # infinite values become None below; a warning would not say where
-        computed = _computed(chosen, outcome, masks, lambda statistic: statistic.estimates(outcome, masks))
-    return {
-        name: found if isinstance(found, BehaveError) else _finished(statistic, found)
-        for name, (statistic, found) in computed.items()
-    }
+        return _finished(_computed(chosen, outcome, masks, counted))
 
 
 def measure_figures(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) -> dict[str, np.ndarray | BehaveError]:
@@ -118,16 +126,38 @@ def finish_states(
     chosen: Sequence[Chosen], states: Mapping[str, State | BehaveError]
 ) -> dict[str, list[Estimate] | BehaveError]:
     """Return, per metric name, one Estimate per slice from the sum of the states of all partitions."""
+    with np.errstate(all="ignore"):
+        return _finished(
+            {item.spec.name: (item.metric.statistic(item.spec), states[item.spec.name]) for item in chosen}
+        )
+
+
+def _finished(computed: Mapping[str, tuple[Any, Any]]) -> dict[str, list[Estimate] | BehaveError]:
+    """Return Estimates from states, errors and Estimates as they are; functions of the same counts share their draws."""
+    results: dict[str, Any] = {}
+    for names in _alike({name: state for name, (_, state) in computed.items() if isinstance(state, Cells)}):
+        functions, state = [computed[name][0] for name in names], computed[names[0]][1]
+        results |= zip(names, finish_together(functions, state), strict=True)
+    for name, (statistic, found) in computed.items():
+        if name not in results:
+            results[name] = found if isinstance(found, (BehaveError, list)) else statistic.finish(found)
     return {
-        item.spec.name: state if isinstance(state, BehaveError) else _finished(item.metric.statistic(item.spec), state)
-        for item, state in ((item, states[item.spec.name]) for item in chosen)
+        name: found if isinstance(found, BehaveError) else [_finite(estimate) for estimate in found]
+        for name, found in ((name, results[name]) for name in computed)
     }
 
 
-def _finished(statistic: Any, found: Any) -> list[Estimate]:
-    with np.errstate(all="ignore"):
-        estimates = found if isinstance(found, list) else statistic.finish(found)
-    return [_finite(estimate) for estimate in estimates]
+def _alike(states: Mapping[str, Cells]) -> list[list[str]]:
+    """Return the names of states in groups of equal counts."""
+    groups: list[list[str]] = []
+    for name, state in states.items():
+        equal = (names for names in groups if np.array_equal(states[names[0]].counts, state.counts))
+        group = next(equal, None)
+        if group is None:
+            groups.append([name])
+        else:
+            group.append(name)
+    return groups
 
 
 def _computed(

@@ -19,7 +19,7 @@ from pytest_behave.compare.multiplicity import flip_units
 from pytest_behave.compare.paired import Margin, Settings, compare_pairs
 from pytest_behave.compare.unpaired import compare_values
 from pytest_behave.measure import intervals
-from pytest_behave.measure.confusion import averaged, matthews
+from pytest_behave.measure.confusion import averaged, matthews, per_class
 from pytest_behave.measure.ranking import placements
 from pytest_behave.records import BaselineEntry, Estimate
 from pytest_behave.records.pairs import Influences, PairedInfluences, PairedStates, PairedValues
@@ -49,8 +49,8 @@ def precision(counts):
 STATES = {
     "f1": f1,
     "precision": precision,
-    "mcc": lambda counts: matthews(table(counts)),
-    "macro_f1": lambda counts: averaged("f1", "macro")(table(counts)),
+    "mcc": lambda counts: matthews(per_class(table(counts))),
+    "macro_f1": lambda counts: averaged("f1", "macro")(per_class(table(counts))),
 }
 
 

@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_behave.compare.influence import error_of, members_of, of_pairs, resampled, width_error
-from pytest_behave.measure.confusion import averaged, balanced_accuracy, matthews
+from pytest_behave.measure.confusion import averaged, balanced_accuracy, matthews, per_class
 from pytest_behave.records.pairs import PairedInfluences, PairedRows, PairedStates, PairedValues
 
 STEADY = settings(max_examples=100)
 
 
 def of_table(function, classes):
-    """Return a function of counts of states from one of confusion tables."""
-    return lambda counts: np.asarray(function(counts.reshape(*counts.shape[:-1], classes, classes)))
+    """Return a function of counts of states from one of the totals of confusion tables."""
+    return lambda counts: np.asarray(function(per_class(counts.reshape(*counts.shape[:-1], classes, classes))))
 
 
 def binary_f1(counts):

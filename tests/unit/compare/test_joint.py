@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score
 
 from pytest_behave.compare.joint import RESAMPLES, bootstrap, joint_counts, swap_p, values
 from pytest_behave.compare.proportions import mcnemar_mid_p, tango_interval
-from pytest_behave.measure.confusion import averaged, matthews
+from pytest_behave.measure.confusion import averaged, matthews, per_class
 from pytest_behave.records.pairs import PairedStates
 
 STEADY = settings(max_examples=100)
@@ -22,7 +22,7 @@ ALIKE = np.zeros(3, dtype=int)
 
 def macro_f1(counts):
     """Macro F1 of counts of (target, predicted), as the package measures it."""
-    return averaged("f1", "macro")(counts.reshape(*counts.shape[:-1], CLASSES, CLASSES))
+    return averaged("f1", "macro")(per_class(counts.reshape(*counts.shape[:-1], CLASSES, CLASSES)))
 
 
 def accuracy(counts):
@@ -242,7 +242,7 @@ def test_no_rows_have_no_value():
 @pytest.mark.parametrize(("value", "n"), [(macro_f1, 20), (macro_f1, 200), ("mcc", 30), (precision, 40)])
 def test_models_that_are_equally_good_seldom_seem_worse(value, n):
     def mcc(counts):
-        return matthews(counts.reshape(*counts.shape[:-1], CLASSES, CLASSES))
+        return matthews(per_class(counts.reshape(*counts.shape[:-1], CLASSES, CLASSES)))
 
     random = np.random.default_rng(9)
     runs, alarms, alpha = 200, 0, 0.05

@@ -465,17 +465,30 @@ def test_on_many_rows_the_delta_method_is_what_the_bootstrap_of_counts_tends_to(
     assert ends(estimate) == pytest.approx(ends(drawn), abs=0.06 * width)
 
 
+def test_many_classes_have_the_interval_of_the_delta_method_too():
+    random = np.random.default_rng(5)
+    target = random.integers(0, 12, 3_000)
+    predicted = np.where(random.random(3_000) < 0.6, target, random.integers(0, 12, 3_000))
+    recalls = [(predicted[target == one] == one).mean() for one in range(12)]
+    sizes = np.bincount(target)
+    error = np.sqrt(sum(p * (1 - p) / n for p, n in zip(recalls, sizes, strict=True))) / 12
+    estimate = overall(outcome_of("multiclass", target, predicted), "macro_recall")
+    assert estimate.interval == "delta method"
+    assert estimate.high == pytest.approx(estimate.value + Z * error, abs=1e-3 * error)
+    assert estimate.low <= estimate.value - Z * error  # Wilson's end
+
+
 @pytest.mark.parametrize("few", [0, 1, 3, 40])
 def test_counts_are_drawn_from_dirichlets_distribution_around_what_they_are(monkeypatch, few):
     draws = 100_000
     monkeypatch.setattr(intervals, "RESAMPLES", draws)
     table = np.array([[60, few, 0], [2, 9, 0]])  # nobody is, or is taken for, the third class
-    samples = statistics._resampled(np.array([[[5, 5, 5], [5, 5, 5]], table]))[draws:]
+    samples = statistics._resampled(np.array([[[5, 5, 5], [5, 5, 5]], table]))[draws:].astype(np.float64)
+    samples /= samples.sum(axis=(1, 2), keepdims=True)
     shapes = table + np.array([[0.5, 0.25, 0], [0.25, 0.5, 0]])
-    assert samples.sum(axis=(1, 2)) == pytest.approx(table.sum())
     assert (samples[:, :, 2] == 0).all()
     for cell in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        share = samples[(slice(None), *cell)] / table.sum()
+        share = samples[(slice(None), *cell)]
         expected = stats.beta(shapes[cell], shapes.sum() - shapes[cell])
         assert share.mean() == pytest.approx(expected.mean(), abs=0.02 * expected.std())
         assert share.std() == pytest.approx(expected.std(), rel=0.03)
@@ -633,6 +646,16 @@ def test_measuring_twice_gives_identical_intervals_whatever_else_is_measured(tas
         for one, other in zip(estimates, reversed(turned[name]), strict=True):
             for figure, again in zip((one.value, *ends(one)), (other.value, *ends(other)), strict=True):
                 assert figure == (again if again is None else pytest.approx(again, rel=1e-12)), name
+
+
+def test_functions_of_counts_that_share_their_draws_are_what_each_is_alone():
+    outcome = a_task("multiclass")
+    names = ["macro_f1", "mcc", "balanced_accuracy", "weighted_precision"]
+    masks = list(np.random.default_rng(11).random((40, 60)) < 0.4)  # some have a class less, and no drawn interval
+    together = estimates_of(outcome, masks, names)
+    assert {estimate.interval for found in together.values() for estimate in found} >= {"bootstrap of counts"}
+    for name in names:
+        assert estimates_of(outcome, masks, [name]) == {name: together[name]}
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
