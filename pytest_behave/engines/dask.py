@@ -11,7 +11,7 @@ from typing import Any
 from pytest_behave.errors import EngineError, MissingExtraError
 
 AT_ONCE = 8  # states that one task of the tree adds up
-PATIENCE_IN_SECONDS = 30
+PATIENCE_IN_SECONDS = 10
 
 
 class Dask:
@@ -31,7 +31,11 @@ class Dask:
         if self.address is None:
             try:
                 self._cluster = distributed.LocalCluster(
-                    threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.CRITICAL
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address="127.0.0.1:0",  # None would still be port 8787, which others may hold
+                    scheduler_kwargs={"dashboard": False},
+                    silence_logs=logging.CRITICAL,
                 )
             except RuntimeError as error:
                 raise EngineError(
@@ -40,11 +44,12 @@ class Dask:
                 ) from None
         try:
             self._client = distributed.Client(self._cluster or self.address, timeout=PATIENCE_IN_SECONDS)
-        except (OSError, ValueError) as error:
+        except OSError:
             raise EngineError(
-                f"--behave-engine=dask:{self.address}: no scheduler answers there within {PATIENCE_IN_SECONDS} s "
-                f"({type(error).__name__})"
+                f"--behave-engine=dask:{self.address}: the scheduler cannot be reached within {PATIENCE_IN_SECONDS} s"
             ) from None
+        except (ValueError, MemoryError) as error:  # the latter: what another kind of server says, read as a length
+            raise EngineError(f"--behave-engine=dask:{self.address}: there is no scheduler ({error})") from None
 
     def total(self, measure: Callable[[Any], Any], parts: Sequence[Any], done: Callable[[Any], object]) -> Any:
         """Return the sum of ``measure(part)`` over all parts, added up as a tree."""
@@ -69,9 +74,11 @@ class Dask:
                     state.release()  # once it is added up, its worker may forget it
             return root.result()
         except distributed.KilledWorker as error:
+            address = getattr(error.last_worker, "address", None)
+            last = f" (last: {address})" if address else ""
             raise EngineError(
                 "--behave-engine=dask: workers died again and again over the same part, for want of memory maybe: give "
-                f"them more, or write the data in smaller row groups (last: {error.last_worker})"
+                f"them more, or write the data in smaller row groups{last}"
             ) from None
         finally:
             for future in taken:

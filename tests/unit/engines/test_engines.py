@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
+import warnings
 
 import pytest
 
@@ -43,9 +46,22 @@ class Parts:
 def dask():
     pytest.importorskip("distributed", reason="needs the extra `dask`")
     engine = open_engine("dask")
-    engine.start()
+    with another_dashboard(), warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        engine.start()
+    engine.said = [str(warning.message) for warning in said]
     yield engine
     engine.stop()
+
+
+@contextlib.contextmanager
+def another_dashboard():
+    """Hold the port on which Dask shows what it does, if nobody does already."""
+    with socket.socket() as taken:
+        with contextlib.suppress(OSError):
+            taken.bind(("127.0.0.1", 8787))
+            taken.listen()
+        yield
 
 
 @pytest.fixture(params=["local", "shuffled", "dask"])
@@ -79,7 +95,7 @@ def test_a_worker_that_dies_loses_only_its_parts_and_these_are_measured_again(da
 
 
 def test_a_part_that_kills_every_worker_is_an_error(dask):
-    with pytest.raises(EngineError, match="workers died again and again over the same part"):
+    with pytest.raises(EngineError, match=r"workers died again and again over the same part.*\(last: tcp://[\d.:]+\)$"):
         dask.total(Measure(die_at=3), PARTS, lambda _part: None)
     assert dask.total(Measure(), PARTS, lambda _part: None).numbers == list(PARTS)
 
@@ -105,6 +121,17 @@ def test_an_address_where_nobody_answers_is_an_error(monkeypatch):
     pytest.importorskip("distributed", reason="needs the extra `dask`")
     monkeypatch.setattr("pytest_behave.engines.dask.PATIENCE_IN_SECONDS", 1)
     engine = open_engine("dask:tcp://127.0.0.1:1")
-    with pytest.raises(EngineError, match=r"dask:tcp://127\.0\.0\.1:1: no scheduler answers there within 1 s"):
+    with pytest.raises(EngineError, match=r"dask:tcp://127\.0\.0\.1:1: the scheduler cannot be reached within 1 s$"):
         engine.start()
     engine.stop()
+
+
+def test_an_address_that_is_none_is_an_error():
+    pytest.importorskip("distributed", reason="needs the extra `dask`")
+    engine = open_engine("dask:carrier://pigeon")
+    with pytest.raises(EngineError, match=r"dask:carrier://pigeon: there is no scheduler \(.+\)$"):
+        engine.start()
+
+
+def test_processes_on_this_machine_show_nothing_on_the_port_of_a_dashboard(dask):
+    assert [text for text in dask.said if "8787" in text] == []
