@@ -80,9 +80,10 @@ def case_sentence(suite: str, case: CaseResult) -> str:
 
 
 def case_section(case: CaseResult) -> str:
-    """Return input, output and failed checks of a case."""
+    """Return input, output and failed checks of a case; no output where the model failed to give one."""
     lines = [f"input   {name}: {printable(value)}" for name, value in case.input.items()]
-    lines += [f"output  {printable(case.output)}"]
+    if case.verdict != "error" or case.output is not None:
+        lines += [f"output  {printable(case.output)}"]
     lines += [f"failed  {printable(failure)}" for failure in case.failures]
     if case.answers > 1:
         lines += [f"answers {case.passed} of {case.answers} passed"]

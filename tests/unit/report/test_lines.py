@@ -122,6 +122,19 @@ def test_a_case_is_told_in_one_sentence_and_shown_in_a_section():
 
 
 @pytest.mark.parametrize(
+    ("verdict", "output", "section"),
+    [
+        ("error", None, "input   n: 1"),
+        ("error", 5, "input   n: 1\noutput  5"),
+        ("violated", None, "input   n: 1\noutput  None"),
+    ],
+)
+def test_a_case_whose_model_failed_has_no_output(verdict, output, section):
+    case = replace(CASE, verdict=verdict, output=output, input={"n": 1}, failures=())
+    assert lines.case_section(case) == section
+
+
+@pytest.mark.parametrize(
     ("instance", "line"),
     [
         (Instance("a1", "1", "0", 0.25, {"text": "hi"}), "a1: target 1, output 0 (score 0.250)  text hi"),
