@@ -181,6 +181,8 @@ def format_of(path: Path) -> str:
         ".pq": "parquet",
     }
     if ending not in formats:
+        if path.is_dir():
+            raise DataError(f"{path} is a folder: name its files by a glob, such as {path / '*.parquet'}")
         raise DataError(f"{path} has an ending that is not known: use .csv, .tsv, .jsonl or .parquet")
     return formats[ending]
 

@@ -223,6 +223,12 @@ MISTAKES = [
         FAILED,
     ),
     Mistake(
+        "dataset that is a folder",
+        {DATASET: "dataset: {path: parts, id: id, target: target}"},
+        "parts is a folder: name its files by a glob, such as parts/*.parquet",
+        files={"parts/a.csv": "id,target\n1,1\n"},
+    ),
+    Mistake(
         "command that ends",
         {MODEL: "model: {command: python score.py}"},
         "model 'python score.py', batch 1 of 1, at instance '1', ended (exit code 1) before it answered; its last words: no model",

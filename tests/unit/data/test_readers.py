@@ -419,7 +419,7 @@ def test_a_folder_is_no_table(folder):
     folder.write("rows.csv/x", "")
     assert folder.refusal("rows.csv").startswith("rows.csv cannot be read as csv: ")
     folder.write("rows/x", "")
-    assert folder.refusal("rows").startswith("rows has an ending that is not known")
+    assert folder.refusal("rows") == "rows is a folder: name its files by a glob, such as rows/*.parquet"
 
 
 def test_files_are_found_in_the_order_of_their_names(folder):
