@@ -181,7 +181,7 @@ class Process:
             raise ModelError(
                 self.told(
                     f"{where} wrote no line within {self._timeout:g} s (`timeout`): it must answer each line at once and "
-                    "flush its output"
+                    "flush its output, or it reads its input in blocks"
                 )
             ) from None
         if line is None:

@@ -245,7 +245,8 @@ MISTAKES = [
     Mistake(
         "command that does not answer",
         {MODEL: "model: {command: python score.py, timeout: 0.5}"},
-        "wrote no line within 0.5 s (`timeout`): it must answer each line at once and flush its output",
+        "wrote no line within 0.5 s (`timeout`): it must answer each line at once and flush its output, "
+        "or it reads its input in blocks",
         FAILED,
         files={"score.py": "import sys\nprint(len(sys.stdin.read()))\n"},
     ),

@@ -132,7 +132,7 @@ FAULTS = {
     "text for a score": (f'{ANSWER}print(\'{{"score": "high"}}\')', "returned a `score` that is not a number"),
     "another order": (
         "for line in sys.stdin.readlines()[::-1]: print(json.dumps({'id': json.loads(line)['id'], 'prediction': 1}))",
-        "wrote no line within 1 s (`timeout`): it must answer each line at once and flush its output",
+        "it must answer each line at once and flush its output, or it reads its input in blocks",
     ),
     "another id": (
         f"{ANSWER}print(json.dumps({{'id': 'r9', 'prediction': 1}}))",
