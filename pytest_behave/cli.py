@@ -85,7 +85,7 @@ def _seconds(text: str) -> float:
 
 
 def _bytes(text: str) -> int:
-    from pytest_behave.predict.housekeeping import bytes_of
+    from pytest_behave.records.sizes import bytes_of
 
     try:
         return bytes_of(text)

@@ -8,22 +8,25 @@ from pathlib import Path
 
 from pytest_behave.data.readers import format_of, reading
 from pytest_behave.errors import DataError
+from pytest_behave.records.sizes import bytes_of
 
 # as measured on suites of 10^5 to 10^7 rows, their ids, labels and what they are compared by reckoned in
 COLUMNS = 2  # times the bytes of parquet's columns
 PER_ROW = 600
 TEXT = 8  # times the bytes of a file of text
 PACKED = 6  # what compressors make of text
-UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 CGROUP = Path("/sys/fs/cgroup")
 
 
-def bytes_of(size: str) -> int:
-    """Return the bytes of a size such as ``500MB`` or ``2 GB``; raises DataError for anything else."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?\s*", size.lower())
-    if found is None:
-        raise DataError(f"{size!r} is not a size: write 500MB or 2GB, for example")
-    return int(float(found[1]) * UNITS[found[2]])
+def memory_of(size: str) -> int:
+    """Return the bytes of a size such as ``500MB`` that data may take; raises DataError for anything else, or none."""
+    try:
+        found = bytes_of(size)
+    except ValueError as error:
+        raise DataError(str(error)) from None
+    if not found:
+        raise DataError(f"{size!r} is no memory at all: write 500MB or 2GB, for example")
+    return found
 
 
 def estimated_bytes(path: Path) -> int:

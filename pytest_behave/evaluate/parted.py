@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from pytest_behave.data.memory import bytes_of, estimated_bytes, free_bytes
+from pytest_behave.data.memory import estimated_bytes, free_bytes, memory_of
 from pytest_behave.data.parts import Dtypes, Part, parts_of
 from pytest_behave.data.readers import files_of, format_of, is_reference
 from pytest_behave.data.slices import deferred_slices
@@ -40,7 +40,7 @@ class Resources:
     ) -> None:
         self.terminal = terminal
         self._is_local = engine == "local"
-        self._memory = None if memory is None else bytes_of(memory)
+        self._memory = None if memory is None else memory_of(memory)
         self._engine = open_engine(engine, plugin)
         self._is_started = False
 

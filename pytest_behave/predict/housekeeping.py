@@ -20,7 +20,6 @@ from pytest_behave.predict.store import ABOUT, journals_in
 GREEN = "green.json"
 OF_A_MODEL = re.compile(r"[0-9a-f]{32}")
 SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +138,3 @@ def seconds_of(text: str) -> float:
     if found is None:
         raise ValueError(f"{text!r} is no length of time: write 30d, 12h or 2w")
     return float(found[1]) * SECONDS[found[2]]
-
-
-def bytes_of(text: str) -> int:
-    """Return a size such as ``5GB`` in bytes; raises ValueError."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?B|)", text.strip().upper())
-    if found is None:
-        raise ValueError(f"{text!r} is no size: write 5GB or 500MB")
-    return int(float(found[1]) * BYTES[found[2]])

@@ -509,7 +509,8 @@ def test_the_cache_is_listed_shrunk_and_cleared_from_the_command_line(suite, cac
     [
         (("gc",), "cache gc: give --older-than, --max-size or both"),
         (("gc", "--older-than", "30"), "'30' is no length of time: write 30d, 12h or 2w"),
-        (("gc", "--max-size", "much"), "'much' is no size: write 5GB or 500MB"),
+        (("gc", "--max-size", "much"), "'much' is not a size: write 500MB or 2GB, for example"),
+        (("gc", "--max-size", "5"), "'5' could be bytes or anything: give a unit, such as 500MB"),
         (("clear", "--cache", "."), ". is not a prediction cache (it has no CACHEDIR.TAG): name one with --cache"),
     ],
 )

@@ -467,6 +467,8 @@ def test_a_model_that_fails_in_one_part_fails_the_build(people):
     [
         ("--behave-engine=dsk", "--behave-engine: there is no engine 'dsk' - did you mean 'dask'?"),
         ("--behave-memory=much", "--behave-memory: 'much' is not a size: write 500MB or 2GB, for example"),
+        ("--behave-memory=50", "--behave-memory: '50' could be bytes or anything: give a unit, such as 500MB"),
+        ("--behave-memory=0MB", "--behave-memory: '0MB' is no memory at all: write 500MB or 2GB, for example"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(people, option, sentence):

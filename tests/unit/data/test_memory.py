@@ -9,22 +9,30 @@ import pandas as pd
 import pytest
 
 from pytest_behave.data import memory
-from pytest_behave.data.memory import bytes_of, estimated_bytes, free_bytes
+from pytest_behave.data.memory import estimated_bytes, free_bytes, memory_of
 from pytest_behave.errors import DataError
 
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("100", 100), ("2GB", 2 * 10**9), ("1.5 mb", 1_500_000), ("3k", 3_000), (" 1TiB ", 10**12), ("0", 0)],
+    [("100B", 100), ("2GB", 2 * 10**9), ("1.5 mb", 1_500_000), ("3k", 3_000), (" 1TiB ", 2**40), ("0.5Ki", 512)],
 )
 def test_sizes_are_read_as_people_write_them(text, size):
-    assert bytes_of(text) == size
+    assert memory_of(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "much", "10XB", "-5MB", "1e9", "2 G B", "GB"])
-def test_anything_else_is_refused(text):
-    with pytest.raises(DataError, match="is not a size: write 500MB or 2GB, for example"):
-        bytes_of(text)
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (("", "much", "10XB", "-5MB", "1e9", "2 G B", "GB", "5iB"), "is not a size: write 500MB or 2GB, for example"),
+        (("50", "0", " 1.5 "), "could be bytes or anything: give a unit, such as 500MB"),
+        (("0MB", "0.0001kB"), "is no memory at all: write 500MB or 2GB, for example"),
+    ],
+)
+def test_anything_else_is_refused(texts, message):
+    for text in texts:
+        with pytest.raises(DataError, match=message):
+            memory_of(text)
 
 
 def test_larger_files_take_more_whatever_their_format(tmp_path):
