@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pytest_behave.errors import BehaveError
@@ -73,6 +73,7 @@ def _add_cache_commands(actions: argparse._SubParsersAction[argparse.ArgumentPar
         action.add_argument(
             "--cache", type=Path, default=Path(".behave_cache"), metavar="DIR", help="default: %(default)s"
         )
+        action.set_defaults(refuse=action.error)
 
 
 def _seconds(text: str) -> float:
@@ -96,21 +97,33 @@ def _bytes(text: str) -> int:
 def _cache_info(parsed: argparse.Namespace) -> int:
     from pytest_behave.predict.housekeeping import info_lines
 
-    return _printed(info_lines(parsed.cache))
+    return _printed_of_cache(parsed, lambda: info_lines(parsed.cache))
 
 
 def _cache_clear(parsed: argparse.Namespace) -> int:
     from pytest_behave.predict.housekeeping import clear_lines
 
-    return _printed(clear_lines(parsed.cache))
+    return _printed_of_cache(parsed, lambda: clear_lines(parsed.cache))
 
 
 def _cache_collect(parsed: argparse.Namespace) -> int:
     from pytest_behave.predict.housekeeping import collect_lines
 
     if parsed.older_than is None and parsed.max_size is None:
-        raise BehaveError("cache gc: give --older-than, --max-size or both")
-    return _printed(collect_lines(parsed.cache, older_than=parsed.older_than, max_size=parsed.max_size))
+        parsed.refuse("give --older-than, --max-size or both")
+    limits = {"older_than": parsed.older_than, "max_size": parsed.max_size}
+    return _printed_of_cache(parsed, lambda: collect_lines(parsed.cache, **limits))
+
+
+def _printed_of_cache(parsed: argparse.Namespace, lines: Callable[[], Sequence[str]]) -> int:
+    """Print, or end as wrong arguments do if the folder is no cache."""
+    from pytest_behave.errors import CacheError
+
+    try:
+        return _printed(lines())
+    except CacheError as error:
+        parsed.refuse(str(error))
+        raise
 
 
 def _printed(lines: Sequence[str]) -> int:

@@ -7,7 +7,7 @@
     ├── ModelError          the model failed, or returned something that is not a prediction
     ├── MetricError         a metric is unknown, unfit for the task, or failed
     ├── BaselineError       the stored baseline cannot be read, or not be written
-    ├── CacheError          a folder is no prediction cache
+    ├── CacheError          a folder is no prediction cache, or is not there
     ├── EngineError         the engine that measures the parts of a dataset is unknown, or failed
     └── MissingExtraError   an optional dependency is not installed
 

@@ -35,9 +35,11 @@ class Kept:
 
 
 def models_in(cache: Path) -> list[Kept]:
-    """Return what a cache holds, last used first; raises CacheError if it is none."""
+    """Return what a cache holds, last used first; raises CacheError if it is no folder, or holds something else."""
     if not cache.is_dir():
-        return []
+        raise CacheError(
+            f"there is no folder {cache}: run this where pytest's root directory is, or name it with --cache"
+        )
     if not (cache / "CACHEDIR.TAG").is_file():
         raise CacheError(f"{cache} is not a prediction cache (it has no CACHEDIR.TAG): name one with --cache")
     folders = [path for path in cache.iterdir() if OF_A_MODEL.fullmatch(path.name) and _is_of_a_model(path)]
