@@ -53,6 +53,7 @@ from pytest_behave.records.results import (
     Instance,
     Run,
     SuiteRun,
+    Unread,
     Verdict,
     VerdictName,
 )
@@ -113,6 +114,7 @@ __all__ = [
     "Task",
     "TextTemplate",
     "Tolerance",
+    "Unread",
     "Verdict",
     "VerdictName",
 ]

@@ -199,7 +199,20 @@ class SuiteRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """A file from which pytest could not collect anything, and what it says of that."""
+
+    path: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
-    """Everything one invocation measured."""
+    """Everything one invocation measured; what it could not read; suites left out, as nothing changed.
+
+    The run record holds what was measured alone.
+    """
 
     suites: tuple[SuiteRun, ...]
+    unread: tuple[Unread, ...] = ()
+    left_out: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from pytest_behave.records import Accepted, Behavior, Instance, Run, SuiteRun
+from pytest_behave.records import Accepted, Behavior, Instance, Run, SuiteRun, Unread
 from pytest_behave.report.changes import (
     baseline_line,
     change_and_interval,
@@ -45,6 +45,7 @@ __all__ = ["COMMENT_LIMIT", "MARKER", "escaped", "markdown"]
 
 MARKER = "<!-- pytest-behave -->"
 COMMENT_LIMIT = 65_536
+MOST_LINES = 3  # of an error
 MOST_IMPROVED = 20  # in sight; the rest is folded
 ABSOLUTE = ("slice (rows)", "metric", "value [95 %]", "bound", "verdict")
 COMPARED = ("slice (rows)", "metric", f"before{ARROW}after", "change [95 %]", "broken / fixed", "verdict")
@@ -55,10 +56,39 @@ FLIPPED = ("id", "target", "before", "after", "score", "input")
 
 def markdown(run: Run, limit: int = COMMENT_LIMIT) -> str:
     """Return the report in at most ``limit`` bytes of UTF-8; nothing if not even its first lines fit."""
-    broken = any(failing(suite) or failing_cases(suite) for suite in run.suites)
-    sign = "❌" if broken else "✅" if run.suites else "⚠️"  # a run that was broken off must not look green
-    head = f"{MARKER}\n## {sign} Behaviors: {count_line(run)}\n"
-    return cut(head, [section for suite in sorted(run.suites, key=_worst) for section in _sections(suite)], limit)
+    broken = run.unread or any(failing(suite) or failing_cases(suite) for suite in run.suites)
+    is_good = run.suites or run.left_out  # a run that was broken off must not look green
+    sign = "❌" if broken else "✅" if is_good else "⚠️"
+    head = f"{MARKER}\n## {sign} Behaviors: {'; '.join(_counts(run))}\n"
+    sections = [section for suite in sorted(run.suites, key=_worst) for section in _sections(suite)]
+    return cut(head, [*_unread(run.unread), *sections], limit)
+
+
+def _counts(run: Run) -> Iterator[str]:
+    """Yield what was measured, what could not be read, and what was left out; the first unless only the others are."""
+    if run.suites or not (run.unread or run.left_out):
+        yield count_line(run)
+    if run.unread:
+        word = "file" if any(item.path.endswith(".py") for item in run.unread) else "suite"
+        yield f"{_several(len(run.unread), word)} could not be read"
+    if run.left_out:
+        yield f"{_several(len(run.left_out), 'suite')} not run: nothing changed"
+
+
+def _several(count: int, word: str) -> str:
+    return f"{count} {word}{'s' * (count != 1)}"
+
+
+def _unread(files: Sequence[Unread]) -> Iterator[str]:
+    yield from chunked(("could not be read", "why"), [row(cell(item.path), _why(item.message)) for item in files])
+
+
+def _why(message: str) -> str:
+    """Return the first lines of an error; of a traceback, those that say what was raised."""
+    lines = [line for line in message.splitlines() if line.strip()]
+    lines = [line[1:] for line in lines if line.startswith("E ")] or lines
+    more = len(lines) - MOST_LINES
+    return "<br>".join([*map(cell, lines[:MOST_LINES]), *([f"... and {more} more lines"] if more > 0 else [])])
 
 
 def _worst(suite: SuiteRun) -> tuple[bool, str]:

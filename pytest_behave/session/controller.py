@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_behave.errors import BaselineError
-from pytest_behave.records import Run
+from pytest_behave.records import Run, Unread
 from pytest_behave.records.memory import uncollected
 from pytest_behave.session.green import Tally, remember
 from pytest_behave.session.runner import RUNNER
@@ -35,6 +35,7 @@ class Controller:
         self.uncollected = False
         self.tally = Tally()
         self.left_out: list[str] = []
+        self._unread: dict[str, str] = {}
         self.targets = [self._target(text) for text in config.getoption("behave_report")]
 
     def _target(self, text: str) -> tuple[str, Path]:
@@ -60,7 +61,9 @@ class Controller:
     @pytest.hookimpl
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Remember that something could not be collected: xdist runs the rest all the same."""
-        self.uncollected = self.uncollected or report.failed
+        if report.failed:
+            self.uncollected = True
+            self._unread.setdefault(report.nodeid, report.longreprtext)
         self.tally.add(report)
 
     @pytest.hookimpl
@@ -92,7 +95,8 @@ class Controller:
         with uncollected():
             suites = self.suites
             if self._run is None:
-                self._run = self._made(suites)
+                unread = tuple(Unread(path, self._shown(text)) for path, text in sorted(self._unread.items()))
+                self._run = replace(self._made(suites), unread=unread, left_out=tuple(sorted(self._all_left_out())))
         return self._run
 
     def _made(self, suites: dict[str, dict[str, Any]]) -> Run:
@@ -144,10 +148,12 @@ class Controller:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Call it a success that there was nothing to run because nothing changed."""
-        selection = self.config.stash[RUNNER].selection
-        left_out = [*self.left_out, *(() if selection is None else selection.left_out)]
-        if left_out and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+        if self._all_left_out() and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             session.exitstatus = pytest.ExitCode.OK
+
+    def _all_left_out(self) -> set[str]:
+        selection = self.config.stash[RUNNER].selection
+        return {*self.left_out, *(() if selection is None else selection.left_out)}
 
     def _accept(self) -> None:
         """Print what becomes the baseline, then write it; only after a run that came to its end."""
@@ -227,7 +233,7 @@ class Controller:
 
     def _append_step_summary(self, run: Run) -> None:
         name = os.environ.get("GITHUB_STEP_SUMMARY")
-        if not name or not run.suites:
+        if not name or not (run.suites or run.unread or run.left_out):
             return
         from pytest_behave.report.github import SUMMARY_LIMIT
         from pytest_behave.report.markdown import markdown

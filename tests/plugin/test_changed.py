@@ -79,10 +79,11 @@ def test_a_suite_of_which_nothing_changed_is_not_run(suites):
     first = run(suites)
     assert first[0] == {"passed": 6}
     assert set(first[1].values()) == {"runs: it has not been green yet"}
-    result = suites.run("--behave-changed", "--behave-report=json:record.json")
+    result = suites.run("--behave-changed", "--behave-report=json:record.json", "--behave-report=md:o.md")
     assert NOT_RUN in result.outlines
     assert result.ret == 0
     assert json.loads((suites.path / "record.json").read_text())["suites"] == []
+    assert "\n## ✅ Behaviors: 2 suites not run: nothing changed\n" in (suites.path / "o.md").read_text()
     # a plain run is one to go by as well, and leaves nothing out
     assert outcomes(suites.run()) == {"passed": 6}
     suites.write("rows.csv", (suites.path / "rows.csv").read_text() + "9,more,b,35,2026-04-12,0,0,0.3\n")
@@ -313,8 +314,9 @@ def test_under_xdist_the_controller_remembers(suites):
     first = processes()
     assert "6 passed" in first.stdout
     assert first.stdout.count("behave: s.behave.yaml runs: it has not been green yet") == 1
-    done = processes()
+    done = processes("--behave-report=md:o.md")
     assert done.returncode == 0
+    assert "\n## ✅ Behaviors: 2 suites not run: nothing changed\n" in (suites.path / "o.md").read_text()
     assert done.stdout.count(NOT_RUN) == 1
     suites.write("deeper.py", "LIMIT = 2\n")
     assert "behave: s.behave.yaml runs: module deeper changed" in processes().stdout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.conftest import SUITE
@@ -54,6 +56,19 @@ def test_the_step_summary_is_appended_and_markdown_starts_with_its_marker(projec
     text = summary.read_text()
     assert text.startswith("before\n<!-- pytest-behave -->\n## ❌ Behaviors: 1 violated in 1 suite")
     assert (project.path / "o.md").read_text().startswith("<!-- pytest-behave -->\n")
+
+
+def test_suites_that_cannot_be_read_are_told_in_markdown_and_in_the_step_summary(project, monkeypatch):
+    summary = project.write("summary.md", "")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    project.write("s.behave.yaml", SUITE.replace("accuracy: {min", "acuracy: {min"))
+    project.run("--behave-report=md:o.md", "--behave-report=json:o.json")
+    text = (project.path / "o.md").read_text()
+    assert text.startswith("<!-- pytest-behave -->\n## ❌ Behaviors: 1 suite could not be read\n")
+    assert "| s.behave.yaml | s.behave.yaml:" in text
+    assert "did you mean 'accuracy'?" in text
+    assert summary.read_text() == f"{text}\n"
+    assert "unread" not in json.loads((project.path / "o.json").read_text())
 
 
 def test_annotations_point_at_lines_of_the_suite(project, monkeypatch):

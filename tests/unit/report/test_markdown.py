@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from pytest_behave.records import Instance, Run
+from pytest_behave.records import Instance, Run, Unread
 from pytest_behave.report.lines import printable
 from pytest_behave.report.markdown import COMMENT_LIMIT, MARKER, escaped, markdown
 
@@ -176,6 +176,38 @@ def test_the_first_line_is_a_hidden_marker_and_the_second_says_how_it_went():
 
 def test_a_run_in_which_nothing_was_measured_does_not_look_green():
     assert markdown(Run(())) == f"{MARKER}\n## ⚠️ Behaviors: nothing measured in 0 suites\n"
+
+
+UNREAD = (Unread("a.behave.yaml", "a.behave.yaml:1:1: <what> | this\n\nb\nc\nd\ne"), Unread("b.behave.yaml", "x"))
+
+
+@pytest.mark.parametrize(
+    ("run", "headline"),
+    [
+        (Run((), unread=UNREAD), "❌ Behaviors: 2 suites could not be read"),
+        (Run((), unread=(*UNREAD, Unread("test_c.py", "x"))), "❌ Behaviors: 3 files could not be read"),
+        (Run((), left_out=("c", "d")), "✅ Behaviors: 2 suites not run: nothing changed"),
+        (
+            replace(run_of(replace(BEHAVIOR, verdict="holds")), unread=UNREAD[:1], left_out=("c",)),
+            "❌ Behaviors: 1 holds in 1 suite; 1 suite could not be read; 1 suite not run: nothing changed",
+        ),
+    ],
+)
+def test_what_could_not_be_read_and_what_was_left_out_are_said(run, headline):
+    assert markdown(run).splitlines()[:2] == [MARKER, f"## {headline}"]
+
+
+def test_the_first_lines_of_an_error_are_shown_and_of_a_traceback_what_was_raised():
+    traceback = Unread("test_c.py", "file:3: in <module>\n    import @nix\nE   ImportError: no @nix\nE   at all")
+    lines = markdown(Run((), unread=(*UNREAD, traceback))).splitlines()[2:]
+    assert lines == [
+        "",
+        "| could not be read | why |",
+        "|---|---|",
+        r"| a.behave.yaml | a.behave.yaml:1:1: &lt;what&gt; \| this<br>b<br>c<br>... and 2 more lines |",
+        "| b.behave.yaml | x |",
+        r"| test\_c.py | ImportError: no @<!-- -->nix<br>at all |",
+    ]
 
 
 def test_what_broke_is_in_sight_and_the_rest_is_folded():
