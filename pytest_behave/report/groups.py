@@ -11,7 +11,10 @@ from pytest_behave.report.lines import broken, direction, improved, suspects, wo
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """What broke (also with severity warning) comes first; ``worse`` is what two records alone show, unpaired."""
+    """What broke (also with severity warning) comes first; ``worse`` is what two records alone show, unpaired.
+
+    What is ``holding`` may have changed, within its bounds or accepted; ``unbounded`` is what is only observed.
+    """
 
     broken: tuple[Behavior, ...]
     suspects: tuple[Behavior, ...]
@@ -19,7 +22,8 @@ class Groups:
     improved: tuple[Behavior, ...]
     undecided: tuple[Behavior, ...]
     known: tuple[Behavior, ...]
-    unchanged: tuple[Behavior, ...]
+    holding: tuple[Behavior, ...]
+    unbounded: tuple[Behavior, ...]
     is_compared: bool
 
 
@@ -29,7 +33,7 @@ def grouped(suite: SuiteRun) -> Groups:
     seen = {id(behavior) for behavior in (*told, *doubted)}
     observed = [behavior for behavior in suite.observed if behavior.baseline and not behavior.baseline.paired]
     rest = [behavior for behavior in (*suite.behaviors, *observed) if id(behavior) not in seen]
-    names = ("worse", "improved", "undecided", "known", "unchanged")
+    names = ("worse", "improved", "undecided", "known", "holding", "unbounded")
     parts: dict[str, list[Behavior]] = {name: [] for name in names}
     for behavior in rest:
         parts[_part(behavior)].append(behavior)
@@ -40,7 +44,8 @@ def grouped(suite: SuiteRun) -> Groups:
         improved=tuple(_largest_first(parts["improved"])),
         undecided=tuple(worst_first(parts["undecided"])),
         known=tuple(worst_first(parts["known"])),
-        unchanged=tuple(worst_first(parts["unchanged"])),
+        holding=tuple(worst_first(parts["holding"])),
+        unbounded=tuple(worst_first(parts["unbounded"])),
         is_compared=suite.baseline is not None or any(behavior.baseline for behavior in (*suite.behaviors, *observed)),
     )
 
@@ -53,7 +58,9 @@ def _part(behavior: Behavior) -> str:
         return "undecided"
     if improved(behavior) or (unpaired and direction(behavior) > 0):
         return "improved"
-    return "known" if behavior.verdict == "known-failure" else "unchanged"
+    if behavior.verdict is None:
+        return "unbounded"
+    return "known" if behavior.verdict == "known-failure" else "holding"
 
 
 def _largest_first(behaviors: Iterable[Behavior]) -> list[Behavior]:

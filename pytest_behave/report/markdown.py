@@ -116,7 +116,8 @@ def _absolute(suite: SuiteRun, found: Groups) -> Iterator[str]:
     for name, behaviors in (
         ("undecided", found.undecided),
         ("known failures", found.known),
-        ("holding", found.unchanged),
+        ("holding", found.holding),
+        ("not bounded", found.unbounded),
     ):
         rows = [_absolute_row(behavior) for behavior in behaviors]
         yield from folded(f"{len(behaviors)} {name}", chunked(ABSOLUTE, rows))
@@ -140,7 +141,8 @@ def _compared(suite: SuiteRun, found: Groups) -> Iterator[str]:
         (f"{len(more)} more improved", more),
         (f"{len(found.undecided)} undecided", found.undecided),
         (f"{len(found.known)} known failures", found.known),
-        (f"{len(found.unchanged)} unchanged", found.unchanged),
+        (f"{len(found.holding)} holding", found.holding),
+        (f"{len(found.unbounded)} not bounded", found.unbounded),
     ):
         yield from folded(name, _table(map(Story, behaviors)))
 

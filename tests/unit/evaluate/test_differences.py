@@ -166,7 +166,7 @@ def test_a_difference_is_told_like_any_comparison():
     for title, row in (
         ("**1 worse**", "| down (152) | accuracy | 0.800 → 0.500 | -0.300 [-0.36, -0.23] | - | **holds** |"),
         ("**1 improved**", "| up (152) | accuracy | 0.800 → 0.950 |"),
-        ("<summary>1 unchanged</summary>", "| same (152) | accuracy | 0.800 → 0.800 |"),
+        ("<summary>1 holding</summary>", "| same (152) | accuracy | 0.800 → 0.800 |"),
     ):
         assert text.index(title) < text.index(row)
     lines = list(summary_lines(found, 100))

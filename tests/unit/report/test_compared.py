@@ -246,7 +246,7 @@ def test_a_guarded_line_keeps_its_width_and_other_lines_are_left_alone():
 # --- Markdown -----------------------------------------------------------------------------------------------------
 
 
-def test_markdown_tells_the_worst_first_and_folds_what_is_unchanged():
+def test_markdown_tells_the_worst_first_and_folds_what_holds():
     accepted = (Accepted("urls", "f1", 0.91, 0.88, "labels"),)
     overall = behavior("overall", compared=change(0.9, -0.01, (-0.02, -0.005)), size=4_800)
     known = behavior("known", "known-failure", compared=change(0.5, 0.0, (0, 0), (0, 0)))
@@ -271,11 +271,18 @@ def test_markdown_tells_the_worst_first_and_folds_what_is_unchanged():
         "| overall (4,800) |",
         "<details><summary>1 undecided</summary>",
         "<details><summary>1 known failures</summary>",
-        "<details><summary>1 unchanged</summary>",
+        "<details><summary>1 holding</summary>",
         "| same (152) |",
     ]
     places = [text.index(part) for part in order]
     assert places == sorted(places)
+
+
+def test_what_has_no_bound_is_not_said_to_hold():
+    unpaired = replace(change(0.8, -0.05, (-0.1, 0.01), (None, None)), paired=False)
+    observed = tuple(replace(behavior(name, None, compared=unpaired), bounds={}) for name in ("one", "other"))
+    text = markdown(run(HELD, observed=observed))
+    assert re.findall("<summary>(.*)</summary>", text) == ["1 holding", "2 not bounded"]
 
 
 def test_strict_runs_list_what_is_undecided_once():
