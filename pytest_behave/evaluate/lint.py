@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Sized
 from pathlib import Path
 from types import ModuleType
@@ -12,15 +13,17 @@ import numpy as np
 from pytest_behave.compare.power import fewest_pairs
 from pytest_behave.compare.store import WorkingTree, baseline_paths, read_baseline
 from pytest_behave.compare.verdicts import enough, instances_needed
-from pytest_behave.errors import BehaveError
+from pytest_behave.errors import BehaveError, did_you_mean
 from pytest_behave.evaluate import prepare_file
 from pytest_behave.evaluate.extensions import Extensions
+from pytest_behave.evaluate.golden import TAG, tag_items
 from pytest_behave.evaluate.prepare import Item, Prepared
 from pytest_behave.measure.kernel import Masks
 from pytest_behave.measure.statistics import Proportion
 from pytest_behave.records import ModelSpec, Slice
 from pytest_behave.records.bits import AnyOf
 
+SHARE = (0.0, 1.0)
 NEAR_DUPLICATE = 0.98  # Jaccard index above which two slices measure the same thing
 
 
@@ -107,8 +110,53 @@ def _rows_in_no_slice(slices: tuple[Slice, ...]) -> int:
 
 def _warnings(prepared: Prepared) -> list[str]:
     warnings = _near_duplicates(prepared.slices)
+    warnings += _out_of_range(prepared)
     warnings += [sentence for item in prepared.items for sentence in _undecidable(prepared, item)]
-    return warnings + _never_regressed(prepared)
+    return [*warnings, *_never_regressed(prepared), *_misspelt_inputs(prepared)]
+
+
+def _out_of_range(prepared: Prepared) -> list[str]:
+    """Return a sentence per bound that no outcome meets, or that any does; one for all slices of a declaration."""
+    ranges = {item.spec.name: item.metric.range_of(item.spec) for item in prepared.chosen}
+    found: dict[object, str] = {}
+    for item in (*prepared.items, *tag_items(prepared)):
+        low, high = SHARE if item.slice.startswith(TAG) else ranges.get(item.metric, (-math.inf, math.inf))
+        if item.kind == "gap":
+            low, high = 0.0, high - low
+        bounds = item.bounds
+        for name, value in (("min", bounds.min), ("max", bounds.max), ("max_gap", bounds.max_gap)):
+            if value is None or low <= value <= high or (name == "max_gap") != (item.kind == "gap"):
+                continue
+            never = value > high if name == "min" else value < low
+            words = "no outcome can meet it" if never else "every outcome meets it"
+            sentence = f"{item.slice} {item.name}: {name} {value:g} lies outside {_range(low, high)}: {words}"
+            found.setdefault((bounds.place, item.name, name) if bounds.place else sentence, sentence)
+    return list(found.values())
+
+
+def _range(low: float, high: float) -> str:
+    """Return the range of a metric in words, of which one end is known."""
+    if math.isinf(high):
+        return f"its range, {low:g} or more"
+    return f"its range, {high:g} or less" if math.isinf(low) else f"its range, {low:g} to {high:g}"
+
+
+def _misspelt_inputs(prepared: Prepared) -> list[str]:
+    """Return a sentence per input of a golden case that is no column of the dataset but is called much as one is.
+
+    A case may have inputs of its own; one that has the column, too, is taken to mean what it says.
+    """
+    if prepared.table is None:
+        return []
+    columns = [str(name) for name in prepared.table.frame.columns]
+    found = []
+    for case in prepared.suite.cases:
+        free = [name for name in columns if name not in case.input]
+        for name in case.input:
+            near = "" if name in columns else did_you_mean(name, free)
+            if near.endswith("?"):
+                found.append(f"case {case.id}: the dataset has no column {name!r}{near}")
+    return found
 
 
 def _never_regressed(prepared: Prepared) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -28,6 +29,8 @@ class CalibrationError:
     """Expected calibration error over ``bins`` equal-width bins of the score (Naeini et al. 2015, AAAI)."""
 
     bins: int = 10
+    floor: ClassVar[float] = 0.0
+    ceiling: ClassVar[float] = 1.0
 
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
         """Return the error and its interval."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -65,6 +66,9 @@ def _says_negative(outcome: Outcome) -> np.ndarray:
 
 class BinaryF1:
     """F1 of the positive class, which the positive code of an outcome picks."""
+
+    floor: ClassVar[float] = 0.0
+    ceiling: ClassVar[float] = 1.0
 
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
         """Return Wilson intervals of the Jaccard index, mapped."""
@@ -324,6 +328,7 @@ METRICS = (
                 "only one class in the target or in the output",
                 closed=matthews_interval,
                 interval="delta method, fisher z",
+                floor=-1.0,
             )
         ),
         definition="Matthews' correlation of target and output (Gorodkin's form for many classes)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,8 @@ RESAMPLES_OF_CALLABLES = 200  # each costs a call of the user's function
 
 class Count:
     """Number of instances; known exactly."""
+
+    floor: ClassVar[float] = 0.0
 
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
         """Return the sizes."""
@@ -44,6 +46,8 @@ class Count:
 
 class Share(Count):
     """Size of the slice as a share of all instances."""
+
+    ceiling: ClassVar[float] = 1.0
 
     def figures(self, state: Counts) -> np.ndarray:
         """Return the shares."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -26,6 +27,11 @@ class Metric:
     tasks: tuple[Task, ...] = ()
     needs: Needs = "prediction"
     parameters: tuple[str, ...] = ()
+
+    def range_of(self, spec: MetricSpec) -> tuple[float, float]:
+        """Return the least and the largest value that there can be, infinite where none is known."""
+        statistic = self.statistic(spec)
+        return getattr(statistic, "floor", -math.inf), getattr(statistic, "ceiling", math.inf)
 
     def check(self, outcome: Outcome) -> None:
         """Raise MetricError if the model does not give what the metric needs."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import chain
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ class Ranked:
     """A metric of rows in the order of their scores: ``roc_auc`` or ``average_precision``."""
 
     name: str
+    floor: ClassVar[float] = 0.0
+    ceiling: ClassVar[float] = 1.0
 
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
         """Return the metric on each slice, exactly."""

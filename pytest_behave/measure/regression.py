@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -73,6 +74,8 @@ IS_LEAST = np.array([True, False, True, False])
 class Determination:
     """R squared, from sums."""
 
+    ceiling: ClassVar[float] = 1.0
+
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
         """Return R squared of each slice."""
         return self.finish(self.state(outcome, masks))
@@ -125,6 +128,7 @@ class Quantile:
     """The ``q``-quantile of |output - target|, linear between order statistics, which bound it."""
 
     q: float
+    floor: ClassVar[float] = 0.0
 
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
         """Return the quantile of each slice, exactly."""

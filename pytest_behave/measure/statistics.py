@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -39,7 +39,7 @@ RIGHT, WRONG = 0.5, 0.25  # what is added to the counts of each class before the
 
 
 class Statistic(Protocol):
-    """What a metric is computed as."""
+    """What a metric is computed as; ``floor`` and ``ceiling``, where it has them, are what it cannot leave."""
 
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
         """Return the metric on each slice, with its interval."""
@@ -76,6 +76,8 @@ class Proportion:
 
     planes: Callable[[Outcome], tuple[np.ndarray, np.ndarray]]
     nothing: str = "no instance"
+    floor: ClassVar[float] = 0.0
+    ceiling: ClassVar[float] = 1.0
 
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
         """Return Wilson intervals from two counts per slice."""
@@ -142,6 +144,8 @@ class CellFunction:
     nothing: str
     closed: CellIntervals | None = None
     interval: str = BOOTSTRAP
+    floor: float = 0.0
+    ceiling: ClassVar[float] = 1.0
 
     def value(self, counts: np.ndarray) -> np.ndarray:
         """Return the function of counts shaped (..., targets, predictions)."""

@@ -115,6 +115,38 @@ def test_lint_says_what_would_run_and_what_is_odd(here, capsys):
     )
 
 
+BOUNDS = """\
+dataset: {path: rows.csv, id: id, target: target}
+model: {column: guess, as: prediction}
+slices:
+  group: {by: group, min_size: 1}
+metrics: [accuracy, mcc, count]
+expect:
+  overall: {accuracy: {min: 70}, mcc: {min: -0.5, max: 1.5}, count: {max: -1}}
+  group: {accuracy: {max: 99, max_gap: 0.9}, mcc: {max_gap: 2.5}}
+  cases: {x: {pass_rate: {min: 95}}}
+cases:
+  - {id: c, input: {txt: hi, age: 3}, tags: [x], expect: {equals: 1}}
+  - {id: d, input: {text: hi, Age: 3, texts: [a], tone: 2}, expect: {equals: 1}}
+"""
+
+
+def test_lint_warns_of_bounds_out_of_range_and_of_inputs_called_much_as_a_column(here, capsys):
+    here.write("s.behave.yaml", BOUNDS)
+    assert main(["lint", "s.behave.yaml"]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert [line.removeprefix("s.behave.yaml: warning: ") for line in said if "outside" in line or "case " in line] == [
+        "overall accuracy: min 70 lies outside its range, 0 to 1: no outcome can meet it",
+        "overall mcc: max 1.5 lies outside its range, -1 to 1: every outcome meets it",
+        "overall count: max -1 lies outside its range, 0 or more: no outcome can meet it",
+        "group=a accuracy: max 99 lies outside its range, 0 to 1: every outcome meets it",
+        "group mcc gap: max_gap 2.5 lies outside its range, 0 to 2: every outcome meets it",
+        "cases=x pass_rate: min 95 lies outside its range, 0 to 1: no outcome can meet it",
+        "case c: the dataset has no column 'txt' - did you mean 'text'?",
+        "case d: the dataset has no column 'Age' - did you mean 'age'?",
+    ]
+
+
 def test_lint_does_not_call_the_model(here, capsys):
     here.write("model.py", "raise SystemExit('called')\n")
     here.write("s.behave.yaml", SUITE.replace("{column: guess, as: prediction}", "model:predict"))
