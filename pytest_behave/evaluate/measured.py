@@ -82,7 +82,7 @@ class Predictor:
         self.fingerprint: str = self._source.fingerprint if self._kept is None else str(self._kept.fingerprint)
 
     def _kept_by(self, cache: Cache) -> ModelCache | None:
-        identity = self._identity()
+        identity = self.identity()
         if not identity.key:
             self._source  # noqa: B018 - a model that cannot be opened says so, and nothing else
         return cache.of_model(identity, self._spec, self._suite)
@@ -91,13 +91,9 @@ class Predictor:
     def _source(self) -> Source:
         return open_source(self._spec, self._tools, self._prepared.extensions.model)
 
-    def _identity(self) -> Identity:
-        from pytest_behave.predict.identity import identity_of
-
-        function = self._spec.function
-        if self._spec.kind == "plugin" and self._spec.fingerprint is None:
-            function = getattr(self._source, "function", None)
-        return identity_of(self._spec, self._prepared.suite.path.parent, function)
+    def identity(self) -> Identity:
+        """Return which model it is, as its code and files are now."""
+        return identity_in(self._prepared, self._spec, lambda: self._source)
 
     def _batches(self, frame: pd.DataFrame, ids: list[str], repeats: int) -> Iterator[Batch]:
         if self._kept is None:
@@ -125,12 +121,25 @@ class Predictor:
                 for batch in self._batches(frame, ids, asked):
                     batches.append(batch)
                     progress(len(batch.rows))
-            if self._kept is not None and self._kept.predicted and self._spec.function is None:
-                self._kept.check(self._identity())
+            self._check()
             return encodable(joined(batches))
 
         said = self._share(f"{what}-{self.name}", compute)
         return said if asked == repeats else answers_again(said, asked, repeats)
+
+    def _check(self) -> None:
+        if self._kept is not None and self._kept.predicted and self._spec.function is None:
+            self._kept.check(self.identity())
+
+
+def identity_in(prepared: Prepared, spec: ModelSpec, source: Callable[[], Source]) -> Identity:
+    """Return which model a suite means; ``source`` opens it, which few need."""
+    from pytest_behave.predict.identity import identity_of
+
+    function = spec.function
+    if spec.kind == "plugin" and spec.fingerprint is None:
+        function = getattr(source(), "function", None)
+    return identity_of(spec, prepared.suite.path.parent, function)
 
 
 class Measured:

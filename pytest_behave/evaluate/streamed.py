@@ -30,6 +30,7 @@ from pytest_behave.evaluate.baseline import (
 from pytest_behave.evaluate.compared import Compared, Comparisons
 from pytest_behave.evaluate.joined import StoredRows, stored_rows
 from pytest_behave.evaluate.judged import Judged
+from pytest_behave.evaluate.kept import Role, say_kept, shared_cache
 from pytest_behave.evaluate.measured import Estimates, Measured, new_class_notes
 from pytest_behave.evaluate.prepare import InParts, Prepared
 from pytest_behave.evaluate.ranks import compared_ranks
@@ -94,6 +95,10 @@ def _totals(  # noqa: PLR0913, PLR0917 - as above
     cache: Cache | None,
 ) -> Totals:
     explained = frozenset((item.slice, item.metric) for item in prepared.items)
+    models: dict[Role, ModelSpec] = {"candidate": model}
+    if prepared.baseline is not None:
+        models["baseline"] = prepared.baseline
+    shared = shared_cache(prepared, models, cache)
     measure = MeasurePart(
         Reading(prepared.suite, parts.dtypes, prepared.references.modules),
         model,
@@ -105,10 +110,12 @@ def _totals(  # noqa: PLR0913, PLR0917 - as above
         stored,
         spill,
         prepared.extensions,
-        cache,
+        shared,
     )
     with progress_bar(terminal, len(parts.parts), f"{prepared.suite.name}: {model.name}", "part") as progress:
         total: Totals = parts.engine.total(measure, parts.parts, lambda _part: progress(1))
+    if shared is not None:
+        say_kept(prepared, models, shared, total.kept)
     return total
 
 

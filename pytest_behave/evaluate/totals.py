@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +26,8 @@ from pytest_behave.evaluate.compared import hashes_of, units_of
 from pytest_behave.evaluate.extensions import Extensions
 from pytest_behave.evaluate.flips import RowLosses, row_losses
 from pytest_behave.evaluate.joined import Joined, StoredRows
-from pytest_behave.evaluate.measured import MOST_INSTANCES, Measured, Predictor
+from pytest_behave.evaluate.kept import Kept, PredictorInParts, SharedCache
+from pytest_behave.evaluate.measured import MOST_INSTANCES, Measured
 from pytest_behave.evaluate.prepare import Preparation, Prepared
 from pytest_behave.evaluate.ranks import ranks_of
 from pytest_behave.evaluate.survey import Reading, Seen, both_seen, seen_of
@@ -38,9 +39,6 @@ from pytest_behave.measure.states import Counts
 from pytest_behave.records import Instance, Key, ModelSpec, Name, Outcome, Slice, Task
 from pytest_behave.records.bits import Bits, packed
 from pytest_behave.records.pairs import PairedInfluences, PairedStates, PairedValues
-
-if TYPE_CHECKING:
-    from pytest_behave.predict.cache import Cache
 
 
 @dataclass(frozen=True)
@@ -132,6 +130,7 @@ class Totals:
     moved: Mapping[str, InSlices]
     new_classes: Mapping[str, int]
     common: Common | None = None
+    kept: Kept = field(default_factory=Kept)
 
     def __add__(self, other: Totals) -> Totals:
         return Totals(
@@ -145,6 +144,7 @@ class Totals:
             _merged(self.moved, other.moved),
             _merged(self.new_classes, other.new_classes),
             self.common + other.common if self.common and other.common else self.common or other.common,
+            self.kept + other.kept,
         )
 
 
@@ -161,8 +161,8 @@ class MeasurePart:
     """Reads a part, runs the model over it and measures.
 
     ``explained`` are the slices, families or ``*`` and the metrics whose worst instances may be asked for. ``stored`` is
-    what a stored baseline's outputs are joined from, ``spill`` where those of this model are kept. Extensions and the
-    cache stay in the process that has them.
+    what a stored baseline's outputs are joined from, ``spill`` where those of this model are kept, ``shared`` the cache.
+    Extensions stay in the process that has them.
     """
 
     reading: Reading
@@ -175,12 +175,12 @@ class MeasurePart:
     stored: StoredRows | None = None
     spill: Spill | None = None
     extensions: Extensions = field(default_factory=Extensions)
-    cache: Cache | None = None
+    shared: SharedCache | None = None
     key: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what cannot be pickled."""
-        return {**self.__dict__, "extensions": Extensions(), "cache": None}
+        return {**self.__dict__, "extensions": Extensions()}
 
     def __call__(self, part: Part) -> Totals:
         """Return the totals of one part."""
@@ -216,10 +216,10 @@ class _Worker:
             baseline=job.baseline,
         )
         preparation.raise_if_problems()
-        self.predictor = Predictor(self.prepared, job.model, cache=job.cache, in_parts=True)
+        self.predictor = PredictorInParts(self.prepared, job.model, "candidate", job.shared)
         self.baseline = None
         if job.baseline is not None:
-            self.baseline = Predictor(self.prepared, job.baseline, cache=job.cache, in_parts=True)
+            self.baseline = PredictorInParts(self.prepared, job.baseline, "baseline", job.shared)
         self.stored = None if job.stored is None else Joined(job.stored)
 
     def measure(self, part: Part) -> Totals:
@@ -229,7 +229,8 @@ class _Worker:
             if len(table):
                 total += self._block(table, part, before)
             before += len(table)
-        return total
+        kept = sum((one.take() for one in (self.predictor, self.baseline) if one is not None), Kept())
+        return replace(total, kept=kept)
 
     def _against(self, prepared: Prepared, fork: Table) -> Against | None:
         prepared = replace(prepared, table=fork)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,14 +38,35 @@ class Cache:
         self.audience = audience
         self.say = audience.say
 
-    def of_model(self, identity: Identity, spec: ModelSpec, suite: str) -> ModelCache | None:
-        """Return the part of one model; None, and why, if its outputs are not kept."""
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Become, in another process, the cache of a worker."""
+        return WorkersCache, (self.folder,)
+
+    @property
+    def heard(self) -> tuple[str, ...]:
+        """What another process is to say: here everything is said at once."""
+        return ()
+
+    def of_model(
+        self, identity: Identity, spec: ModelSpec, suite: str, tally: Tally | None = None
+    ) -> ModelCache | None:
+        """Return the part of one model; None, and why, if its outputs are not kept.
+
+        Where there is a ``tally``, it counts what is known, and somebody else says so.
+        """
         if not identity.key:
             if identity.reason:
                 self.say(f"{suite}: model {spec.name!r} is not cached: {identity.reason}")
             return None
         store = Store(self.folder / identity.key, lambda text: self.say(f"{suite}: {text}"))
-        return ModelCache(self, store, identity, spec, suite)
+        return ModelCache(self, store, identity, spec, suite, tally)
+
+    def say_changed(self, spec: ModelSpec, suite: str) -> None:
+        """Say that a model is another one after it ran: what was kept will not be found again."""
+        self.say(
+            f"{suite}: model {spec.name!r} or a file that its code names changed while it ran, so the next run "
+            "predicts everything again; if the model writes that file, give it a `fingerprint:`"
+        )
 
     def prepare(self) -> None:
         """Make the directory, marked as a cache for git and for backups; raises OSError."""
@@ -53,15 +76,58 @@ class Cache:
             (self.folder / "CACHEDIR.TAG").write_text(TAG, encoding="utf-8")
 
 
+class WorkersCache(Cache):
+    """The same directory, as a worker of an engine uses it: never made, as it would be no one else's.
+
+    What is to be said is ``heard`` by the process that started the run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._heard: dict[str, None] = {}
+        super().__init__(folder, Audience(say=self._heard.setdefault))
+
+    @property
+    def heard(self) -> tuple[str, ...]:
+        """Everything that was said so far."""
+        return tuple(self._heard)
+
+    def of_model(
+        self, identity: Identity, spec: ModelSpec, suite: str, tally: Tally | None = None
+    ) -> ModelCache | None:
+        """Return the part of one model; None, and why, if its outputs are not kept, or there is no directory."""
+        if identity.key and not self.folder.is_dir():
+            self.say(
+                f"{suite}: workers keep no outputs, as they have no folder {self.folder}: "
+                "name one that all of them share with --behave-cache"
+            )
+            return None
+        return super().of_model(identity, spec, suite, tally)
+
+
+class Tally(threading.local):
+    """How many answers were asked for, and how many of these were known; each thread counts its own."""
+
+    asked = 0
+    known = 0
+
+    def add(self, asked: int, known: int) -> None:
+        """Count some answers."""
+        self.asked += asked
+        self.known += known
+
+
 class ModelCache:
     """The kept outputs of one model, for one suite."""
 
-    def __init__(self, cache: Cache, store: Store, identity: Identity, spec: ModelSpec, suite: str) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - made by caches only
+        self, cache: Cache, store: Store, identity: Identity, spec: ModelSpec, suite: str, tally: Tally | None
+    ) -> None:
         self._cache = cache
         self._identity = identity
         self._store = store
         self._spec = spec
         self._suite = suite
+        self._tally = tally
         self._writes = True
         self.predicted = 0  # rows that were not known
         about = store.about()
@@ -113,9 +179,11 @@ class ModelCache:
         for batch in known:
             missing[batch.rows] = False
         wanted = np.flatnonzero(missing)
-        if 0 < len(wanted) < len(keys):
+        if self._tally is not None:
+            self._tally.add(len(keys), len(keys) - len(wanted))
+        elif 0 < len(wanted) < len(keys):
             what = "rows" if len(keys) == len(frame) else "answers"
-            self._say(f"resumed: {len(keys) - len(wanted):,} of {len(keys):,} {what} from the cache")
+            self._say(resumed(len(keys) - len(wanted), len(keys), what))
         try:
             if len(wanted):
                 for batch in answers(source(), frame, ids, wanted):
@@ -129,10 +197,7 @@ class ModelCache:
     def check(self, identity: Identity) -> None:
         """Say so where the model is another one after it ran: what was kept will not be found again."""
         if identity != self._identity:
-            self._say(
-                f"model {self._spec.name!r} or a file that its code names changed while it ran, so the next run "
-                "predicts everything again; if the model writes that file, give it a `fingerprint:`"
-            )
+            self._cache.say_changed(self._spec, self._suite)
 
     def _known(self, keys: np.ndarray) -> list[Batch]:
         try:
@@ -174,6 +239,11 @@ class ModelCache:
 
     def _say(self, text: str) -> None:
         self._cache.say(f"{self._suite}: {text}")
+
+
+def resumed(known: int, asked: int, what: str = "rows") -> str:
+    """Return how a summary says that some answers were known."""
+    return f"resumed: {known:,} of {asked:,} {what} from the cache"
 
 
 def _digest(text: str) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import os
+import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def write_segment(folder: Path, table: pa.Table) -> Path:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file under a temporary name, bring it to the disk, and give it its name; raises OSError."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")  # containers share numbers
     try:
         with unfinished.open("wb") as file:
             file.write(data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,6 +36,7 @@ ABOUT = "model.json"
 LOCK = "lock"
 MANY = 8  # segments below SMALL bytes, from which on they are merged
 SMALL = 8 << 20
+TRIES = 20  # to read a folder in which other processes merge segments
 READABLE = (pa.ArrowException, OSError, KeyError, ValueError)  # what reading a table may raise
 
 
@@ -45,14 +47,24 @@ class Piece(NamedTuple):
     read: Callable[[], pa.Table]
 
 
+class _Own(threading.local):
+    """The journal of a thread."""
+
+    journal: Journal | None = None
+
+
 class Store:
-    """One model's folder, as one process uses it; ``say`` takes what a reader of the run should know."""
+    """One model's folder, as one process uses it; ``say`` takes what a reader of the run should know.
+
+    Threads read one after the other, and each writes a journal of its own.
+    """
 
     def __init__(self, folder: Path, say: Callable[[str], object]) -> None:
         self.folder = folder
         self._say = say
         self._pieces: dict[Path, Piece] = {}
-        self._own: Journal | None = None
+        self._own = _Own()
+        self._reading = threading.Lock()
 
     # -- what is known of the model
 
@@ -75,8 +87,19 @@ class Store:
     # -- reading
 
     def find(self, keys: np.ndarray) -> list[Batch]:
-        """Return the outputs that are known for some of the rows whose (n, 2) keys are given."""
-        self._load()
+        """Return the outputs that are known for some of the rows whose (n, 2) keys are given; raises as ``READABLE``.
+
+        Another process may be merging segments at the moment: what it removed is elsewhere by then.
+        """
+        with self._reading:
+            for _ in range(TRIES):
+                with contextlib.suppress(FileNotFoundError):
+                    self._load()
+                    return self._found(keys)
+            self._load()
+            return self._found(keys)
+
+    def _found(self, keys: np.ndarray) -> list[Batch]:
         pieces = list(self._pieces.values())
         if not pieces or not len(keys):
             return []
@@ -97,18 +120,10 @@ class Store:
         return batches
 
     def _load(self) -> None:
-        """Read the keys of what is new on disk; another process may be merging segments at the moment."""
-        for _ in range(3):
-            try:
-                self._load_once()
-            except FileNotFoundError:
-                continue
-            return
-
-    def _load_once(self) -> None:
+        """Read the keys of what is new on disk."""
         if not self.folder.is_dir():
             return
-        present = {*segments_in(self.folder), *journals_in(self.folder)}
+        present = {*journals_in(self.folder), *segments_in(self.folder)}  # in this order: journals become segments
         self._pieces = {path: piece for path, piece in self._pieces.items() if path in present}
         for path in sorted(present - set(self._pieces)):
             if path.suffix == journal.ENDING:
@@ -119,8 +134,13 @@ class Store:
 
     def _add_segment(self, path: Path) -> None:
         if is_whole(path):
-            with contextlib.suppress(*READABLE):
+            try:
                 keys = keys_in(read_segment(path, [LOW, HIGH]))
+            except FileNotFoundError:
+                raise
+            except READABLE:
+                pass
+            else:
                 self._pieces[path] = Piece(keys, lambda: read_segment(path))
                 return
         with contextlib.suppress(ValueError):
@@ -140,16 +160,16 @@ class Store:
     def add(self, keys: np.ndarray, predictions: Predictions) -> None:
         """Keep the outputs of a batch from now on; raises OSError, or NotPlainError if one cannot be written."""
         data = batch_bytes(record_batch(predictions, keys))
-        if self._own is None:
+        if self._own.journal is None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._own = Journal(self.folder)
-        self._own.append(data)
+            self._own.journal = Journal(self.folder)
+        self._own.journal.append(data)
 
     def close(self) -> None:
         """Leave what this process wrote, and processes that are gone, as segments; raises OSError."""
-        if self._own is not None:
-            self._own.close()
-            self._own = None
+        if self._own.journal is not None:
+            self._own.journal.close()
+            self._own.journal = None
         if not self.folder.is_dir():
             return
         with contextlib.suppress(OSError):

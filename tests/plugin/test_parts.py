@@ -18,6 +18,7 @@ from pytest_behave.data import parts
 
 ROWS = 6_000
 PARTLY = "--behave-memory=1KB"
+OFF = "--behave-cache=off"  # what another run said is not taken from there
 ANSWERS = """
     import pandas as pd
 
@@ -204,7 +205,7 @@ def test_every_engine_gives_the_same_record(people):
 def test_workers_give_the_same_record(people):
     pytest.importorskip("distributed", reason="needs the extra `dask`")
     suite_of(people, BINARY.replace('- {name: error, python: "m:error", better: lower}', ""))
-    assert list(differences(people.record(PARTLY), people.record("--behave-engine=dask"))) == []
+    assert list(differences(people.record(PARTLY), people.record("--behave-engine=dask", OFF))) == []
 
 
 def test_workers_store_and_join_predictions(people):
@@ -214,9 +215,9 @@ def test_workers_store_and_join_predictions(people):
     people.run(*accept, PARTLY)
     local = stored_files(people)
     shutil.rmtree(people.path / "baselines")
-    people.run(*accept, "--behave-engine=dask")
+    people.run(*accept, "--behave-engine=dask", OFF)
     assert stored_files(people) == local
-    assert list(differences(people.record(PARTLY), people.record("--behave-engine=dask"))) == []
+    assert list(differences(people.record(PARTLY), people.record("--behave-engine=dask", OFF))) == []
 
 
 def test_what_parts_give_twice_is_stored_once(people):
