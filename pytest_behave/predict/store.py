@@ -8,10 +8,9 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from filelock import BaseFileLock, FileLock, Timeout
 
@@ -40,11 +39,26 @@ TRIES = 20  # to read a folder in which other processes merge segments
 READABLE = (pa.ArrowException, OSError, KeyError, ValueError)  # what reading a table may raise
 
 
-class Piece(NamedTuple):
-    """A table of outputs and their keys; a segment's outputs are read when they are wanted."""
+class Piece:
+    """A table of outputs by their (n, 2) keys, which are kept in order: what is looked up costs little then.
 
-    keys: np.ndarray
-    read: Callable[[], pa.Table]
+    A segment's outputs are read when they are wanted.
+    """
+
+    def __init__(self, keys: np.ndarray, read: Callable[[], pa.Table]) -> None:
+        self.read = read
+        self._order = np.argsort(keys[:, 0], kind="stable").astype(np.uint32)
+        self._low, self._high = (half[self._order] for half in keys.T)
+
+    def rows_of(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows of those of some keys that are here, and which these are."""
+        low, high = keys.T
+        places = np.searchsorted(self._low, low)
+        is_known = places < len(self._low)
+        places[~is_known] = 0
+        if len(self._low):
+            is_known &= (self._low[places] == low) & (self._high[places] == high)
+        return self._order[places[is_known]], is_known
 
 
 class _Own(threading.local):
@@ -100,23 +114,13 @@ class Store:
             return self._found(keys)
 
     def _found(self, keys: np.ndarray) -> list[Batch]:
-        pieces = list(self._pieces.values())
-        if not pieces or not len(keys):
-            return []
-        stored = np.concatenate([piece.keys for piece in pieces])
-        piece_of = np.repeat(np.arange(len(pieces)), [len(piece.keys) for piece in pieces])
-        row_of = np.concatenate([np.arange(len(piece.keys)) for piece in pieces])
-        kept = ~pd.Series(stored[:, 0]).duplicated().to_numpy()
-        stored, piece_of, row_of = stored[kept], piece_of[kept], row_of[kept]
-        place = pd.Index(stored[:, 0]).get_indexer(pd.Index(keys[:, 0]))
-        rows = np.flatnonzero((place >= 0) & (stored[place, 1] == keys[:, 1]))
-        place = place[rows]
+        left = np.argsort(keys[:, 0])  # in order, many are found faster
         batches = []
-        for number, piece in enumerate(pieces):
-            chosen = piece_of[place] == number
-            if chosen.any():
-                table = piece.read().take(pa.array(row_of[place[chosen]]))
-                batches.append(Batch(rows[chosen], predictions_in(table)))
+        for piece in self._pieces.values():
+            rows, is_known = piece.rows_of(keys[left])
+            if is_known.any():
+                batches.append(Batch(left[is_known], predictions_in(piece.read().take(pa.array(rows)))))
+                left = left[~is_known]
         return batches
 
     def _load(self) -> None:
