@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pandas as pd
@@ -194,3 +195,36 @@ def test_what_is_remembered_of_a_model_survives_damage(tmp_path):
         assert store.about() == {}
     store.remember({"c": 3})
     assert json.loads((tmp_path / "model.json").read_text()) == {"c": 3}
+
+
+def test_what_is_finished_is_found_while_others_merge(tmp_path):
+    finished = []
+
+    def write():
+        for row in range(len(KEYS)):
+            stored(tmp_path, [row])
+            finished.append(row)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    said = []
+    reader = Store(tmp_path, said.append)
+    while writer.is_alive():
+        wanted = KEYS[list(finished)]
+        assert sum(len(batch.rows) for batch in reader.find(wanted)) == len(wanted)
+    writer.join()
+    assert said == []
+    assert found(tmp_path) == list(range(len(KEYS)))
+
+
+def test_threads_write_journals_of_their_own(tmp_path):
+    store = Store(tmp_path, print)
+    store.add(KEYS[[0]], outputs([0]))
+    others = threading.Thread(target=lambda: (store.add(KEYS[[1]], outputs([1])), store.close()))
+    others.start()
+    others.join()
+    assert len(journals_in(tmp_path)) == 1
+    store.add(KEYS[[2]], outputs([2]))
+    assert found(tmp_path) == [0, 1, 2]
+    store.close()
+    assert found(tmp_path) == [0, 1, 2]
