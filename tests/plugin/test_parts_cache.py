@@ -144,8 +144,9 @@ def test_a_run_in_parts_resumes_and_says_so_once(rows):
 
 
 def test_workers_resume_and_say_so_once(rows):
-    pytest.importorskip("distributed", reason="needs the extra `dask`")
-    known, first, second, third = resumes(rows, "--behave-engine=dask")
+    distributed = pytest.importorskip("distributed", reason="needs the extra `dask`")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        known, first, second, third = resumes(rows, f"--behave-engine=dask:{cluster.scheduler_address}")
     assert first == third == []
     # parts that the worker had finished, which died, are known when they are measured again
     counts = [int(line.split()[1].replace(",", "")) for line in second if line.startswith("resumed: ")]
