@@ -653,7 +653,8 @@ def test_options_that_contradict_each_other_are_refused(accepted, options, sente
 
 
 def test_two_suites_of_one_name_never_share_a_baseline(project):
-    text = SUITE_OF_ONE_NAME
+    declared = "dataset: {path: rows.csv, id: id, target: target}\nmodel: {column: guess}\nmetrics: [accuracy]\n"
+    text = f"{declared}expect: {{overall: {{accuracy: {{max_regression: 0.1}}}}}}\n"
     project.write("a.behave.yaml", text)
     project.write("b.behave.yaml", f"suite: a\n{text}")
     project.write("more/b.behave.yaml", f"suite: a\n{text}".replace("rows.csv", "../rows.csv"))
@@ -663,11 +664,3 @@ def test_two_suites_of_one_name_never_share_a_baseline(project):
         ["b.behave.yaml: its name is 'a', as that of a.behave.yaml, so both would store*baselines/a.json: give one*"]
     )
     assert not (project.path / "baselines").exists()
-
-
-SUITE_OF_ONE_NAME = """\
-dataset: {path: rows.csv, id: id, target: target}
-model: {column: guess}
-metrics: [accuracy]
-expect: {overall: {accuracy: {max_regression: 0.1}}}
-"""

@@ -80,7 +80,7 @@ def test_each_answer_counts_and_agreement_is_reported(suite):
 
 def test_answers_of_one_instance_are_no_further_evidence(suite):
     suite.write("model.py", "def predict(df):\n    return df['guess']\n")
-    once, thrice = {}, suite.behaviors()["overall", "accuracy"]
+    thrice = suite.behaviors()["overall", "accuracy"]
     edit(suite, "s.behave.yaml", ", repeats: 3", "")
     edit(suite, "s.behave.yaml", ", agreement: {min: 0.5}", "")
     edit(suite, "s.behave.yaml", "agreement, ", "")
