@@ -46,10 +46,11 @@ class _Maker:
         self.is_part = is_part
         self.specs = specs
         self.made = made
+        self.families: set[str] = set()  # of which members are made
         self.under_way: list[str] = []
 
     def make(self, spec: SliceSpec) -> None:
-        if spec.name in self.made or any(slice_.family == spec.name for slice_ in self.made.values()):
+        if spec.name in self.made or spec.name in self.families:
             return
         try:
             slices = self._members(spec) if spec.by else [self._single(spec)]
@@ -59,6 +60,7 @@ class _Maker:
         if taken:
             slices = [_unmade(self.table, spec, f"has a member {taken[0]!r}, which another slice is called too")]
         self.made.update((slice_.name, slice_) for slice_ in slices)
+        self.families.update(slice_.family for slice_ in slices if slice_.family is not None)
 
     def _single(self, spec: SliceSpec) -> Slice:
         self.under_way.append(spec.name)

@@ -127,7 +127,8 @@ class _PreparationInParts(Preparation):
     def _slices(self, table: Table | None, deferred: tuple[SliceSpec, ...]) -> tuple[Slice, ...]:
         if table is None or self.survey is None or self.in_parts is None:
             return ()
-        early = tuple(spec for spec in self.suite.slices if spec not in deferred)
+        late = {spec.name for spec in deferred}
+        early = tuple(spec for spec in self.suite.slices if spec.name not in late)
         slices = slices_of(self.survey.slices, early, self.in_parts.rows)
         self.problems += [
             f"{slice_.place}: slice {slice_.name!r}: {slice_.problem}" for slice_ in slices if slice_.problem

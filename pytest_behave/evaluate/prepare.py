@@ -279,7 +279,8 @@ class Preparation:
     def _slices(self, table: Table | None, deferred: tuple[SliceSpec, ...]) -> tuple[Slice, ...]:
         if table is None:
             return ()
-        slices = make_slices(table, tuple(spec for spec in self.suite.slices if spec not in deferred))
+        late = {spec.name for spec in deferred}
+        slices = make_slices(table, tuple(spec for spec in self.suite.slices if spec.name not in late))
         self.problems += [
             f"{slice_.place}: slice {slice_.name!r}: {slice_.problem}" for slice_ in slices if slice_.problem
         ]
@@ -290,8 +291,9 @@ class Preparation:
         gaps: dict[tuple[str, str], Bounds] = {}
         kinds: dict[tuple[str, str], str] = {}
         families = {spec.name for spec in deferred if spec.by}
-        for expectation in sorted(self.suite.expectations, key=lambda item: self._rank(item.slice)):
-            targets = self._targets(expectation.slice, slices, deferred, expectation.bounds.place)
+        declared = _Names(slices, deferred, {spec.name for spec in self.suite.slices if spec.by})
+        for expectation in sorted(self.suite.expectations, key=lambda item: declared.rank(item.slice)):
+            targets = self._targets(expectation.slice, declared, expectation.bounds.place)
             bounds = expectation.bounds
             for name in targets:
                 key = (name, expectation.metric)
@@ -303,39 +305,49 @@ class Preparation:
                 gaps |= {(name, expectation.metric): bounds for name in around}
         items = [Item(name, metric, bounds, kinds[name, metric]) for (name, metric), bounds in merged.items()]
         items += [Item(name, metric, bounds, "gap") for (name, metric), bounds in gaps.items()]
-        order = {name: index for index, name in enumerate([OVERALL, *self._order(slices, deferred)])}
+        order = {name: index for index, name in enumerate([OVERALL, *self._order(declared)])}
         return tuple(sorted(items, key=lambda item: (order.get(item.slice, len(order)), item.kind == "gap")))
 
-    def _order(self, slices: tuple[Slice, ...], deferred: tuple[SliceSpec, ...]) -> list[str]:
+    def _order(self, declared: _Names) -> list[str]:
         names: list[str] = []
         for spec in self.suite.slices:
-            names += [slice_.name for slice_ in slices if spec.name in (slice_.name, slice_.family)]
+            names += declared.members.get(spec.name, [])
             names.append(spec.name)
-        return names + [spec.name for spec in deferred]
+        return [*names, *declared.late]
 
-    def _rank(self, name: str) -> int:
-        """General declarations first, so that more specific ones overlay them."""
+    def _targets(self, name: str, declared: _Names, place: Place | None) -> list[str]:
         if name == "*":
-            return 0
-        return 1 if name in {spec.name for spec in self.suite.slices if spec.by} else 2
-
-    def _targets(
-        self, name: str, slices: tuple[Slice, ...], deferred: tuple[SliceSpec, ...], place: Place | None
-    ) -> list[str]:
-        known = [slice_.name for slice_ in slices]
-        late = [spec.name for spec in deferred]
-        if name == "*":
-            return [slice_ for slice_ in known if slice_ != OVERALL] + late
-        members = [slice_.name for slice_ in slices if slice_.family == name]
-        if name in known or members:
+            return [slice_ for slice_ in declared.known if slice_ != OVERALL] + [*declared.late]
+        members = declared.members.get(name, [])
+        if name in declared.known or members:
             return members or [name]
-        if name in late or name.partition("=")[0] in late or any(slice_.problem for slice_ in slices):
+        if name in declared.late or name.partition("=")[0] in declared.late or declared.has_problems:
             return [name]
         if self.suite.dataset is None:
             self.problems.append(f"{place}: expectations on slices need a `dataset`")
         else:
-            self.problems.append(f"{place}: there is no slice {name!r}{did_you_mean(name, known)}")
+            self.problems.append(f"{place}: there is no slice {name!r}{did_you_mean(name, declared.known)}")
         return []
+
+
+class _Names:
+    """The names that expectations may use: slices that are ``known``, ``members`` by family, ``late`` ones."""
+
+    def __init__(self, slices: tuple[Slice, ...], deferred: tuple[SliceSpec, ...], families: set[str]) -> None:
+        self.known = dict.fromkeys(slice_.name for slice_ in slices)
+        self.late = dict.fromkeys(spec.name for spec in deferred)
+        self.has_problems = any(slice_.problem for slice_ in slices)
+        self.members: dict[str, list[str]] = {}
+        for slice_ in slices:
+            if slice_.family is not None:
+                self.members.setdefault(slice_.family, []).append(slice_.name)
+        self._families = families
+
+    def rank(self, name: str) -> int:
+        """Return what comes first: general declarations, so that more specific ones overlay them."""
+        if name == "*":
+            return 0
+        return 1 if name in self._families else 2
 
 
 def _overlaid(below: Bounds | None, above: Bounds) -> Bounds:
