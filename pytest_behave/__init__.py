@@ -16,7 +16,7 @@ _HOMES = {
     "Metric": "pytest_behave.measure.metric",
     "Mean": "pytest_behave.measure.means",
     "Proportion": "pytest_behave.measure.statistics",
-    "BehaveWarning": "pytest_behave.plugin",
+    "BehaveWarning": "pytest_behave.names",
     "BehaveError": "pytest_behave.errors",
     "SuiteError": "pytest_behave.errors",
 }

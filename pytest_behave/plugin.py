@@ -11,16 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_behave.names import SUFFIXES
+
 if TYPE_CHECKING:
     from pytest_behave.session.fixture import Behave
 
 MODES = ("check", "new", "accept", "prune")
-SUFFIXES = (".behave.yaml", ".behave.yml")
 INACTIVE = "behavioral suites run only with --behave (or `behave = true` in the pytest configuration)"
-
-
-class BehaveWarning(pytest.PytestWarning):
-    """A behavior passed without being decided, or failed a bound that is declared to warn only."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -19,14 +19,16 @@ ALLOWED = {
     "decorators": set(),
     "engines": GROUND,
     "evaluate": GROUND | STAGES | {"evaluate", "decorators", "engines"},
-    "session": GROUND | {"evaluate", "report", "predict", "session", "plugin"},
-    "plugin": {"session", "hookspec"},
+    "names": set(),
+    "changed": GROUND | {"evaluate", "predict", "data", "compare", "names"},
+    "session": GROUND | {"evaluate", "report", "predict", "changed", "names"},
+    "plugin": {"session", "hookspec", "names"},
     "hookspec": set(),
     "cli": GROUND | {"evaluate", "declare", "report", "predict"},
     "__main__": {"cli"},
     "__init__": set(),
 }
-PYTEST_ALLOWED = {"plugin", "hookspec", "session"}
+PYTEST_ALLOWED = {"plugin", "hookspec", "names", "changed", "session"}
 
 
 def modules():

@@ -36,7 +36,7 @@ def test_an_idle_run_loads_none_of_our_dependencies(tmp_path):
     done, loaded, ours = loaded_at_exit(tmp_path)
     assert "1 passed" in done.stdout
     assert loaded == set()
-    assert ours == {"pytest_behave", "pytest_behave.plugin", "pytest_behave.hookspec"}
+    assert ours == {"pytest_behave", "pytest_behave.plugin", "pytest_behave.hookspec", "pytest_behave.names"}
 
 
 def test_the_measurement_notices_when_something_is_loaded(tmp_path):

@@ -47,12 +47,23 @@ class Module(NamedTuple):
         return self.name if self.file.stem == "__init__" else self.name.rpartition(".")[0]
 
 
+class Fact(NamedTuple):
+    """Something that code depends on: its kind and name, and a ``content`` that differs when it does."""
+
+    kind: str
+    name: str
+    content: str
+
+    def __str__(self) -> str:
+        return " ".join(self)
+
+
 class Reach:
-    """Everything that some modules reach, collected as facts: lines whose digest changes with the code."""
+    """Everything that some modules reach, collected as facts whose digest changes with the code."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.facts: set[str] = set()
+        self.facts: set[Fact] = set()
         self._seen: set[Path] = set()
         self._tops: set[str] = set()
 
@@ -77,11 +88,11 @@ class Reach:
 
     def digest(self) -> str:
         """Return the digest of all facts."""
-        return hashlib.sha256("\n".join(sorted(self.facts)).encode("utf-8", "backslashreplace")).hexdigest()
+        return hashlib.sha256("\n".join(sorted(map(str, self.facts))).encode("utf-8", "backslashreplace")).hexdigest()
 
     def _read(self, module: Module) -> list[Module]:
         data = module.file.read_bytes()
-        self.facts.add(f"module {module.name} {hashlib.sha256(data).hexdigest()}")
+        self.facts.add(Fact("module", module.name, hashlib.sha256(data).hexdigest()))
         if module.file.suffix != ".py":
             return []
         try:
@@ -92,7 +103,7 @@ class Reach:
         for text, is_path in _texts(tree, ignored):
             self._add_named_file(text, (module.file.parent, self.folder, Path.cwd()), is_path=is_path)
         for name in _environment(tree):
-            self.facts.add(f"environment {name} {os.environ.get(name)!r}")
+            self.facts.add(Fact("environment", name, repr(os.environ.get(name))))
         found: list[Module] = []
         for name in _imported(tree, module.package):
             found += self._modules(name, module.file.parent)
@@ -114,7 +125,7 @@ class Reach:
         found = _found(top, [self.folder, beside, *map(Path, sys.path)])
         if found is None:
             self._tops.add(top)
-            self.facts.add(f"distribution {top} {version_of(top)}")
+            self.facts.add(Fact("distribution", top, version_of(top)))
             return []
         modules, dotted = [], top
         for part in [*rest, ""]:
@@ -134,10 +145,10 @@ class Reach:
             path = base / text
             try:
                 if path.is_file():
-                    self.facts.add(f"file {text} {file_digest(path)}")
+                    self.facts.add(Fact("file", text, file_digest(path)))
                     return
                 if is_path and path.is_dir() and path not in (base, *base.parents):
-                    self.facts.add(f"folder {text} {_folder_digest(path)}")
+                    self.facts.add(Fact("folder", text, _folder_digest(path)))
                     return
             except (OSError, ValueError):
                 continue

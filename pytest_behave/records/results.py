@@ -197,6 +197,11 @@ class SuiteRun:
     cases: tuple[CaseResult, ...] = ()
     flips: tuple[Instance, ...] = ()
 
+    @property
+    def judged(self) -> tuple[Behavior | CaseResult, ...]:
+        """Everything that has a verdict, of all kinds."""
+        return (*self.behaviors, *self.cases)
+
 
 @dataclass(frozen=True, slots=True)
 class Unread:

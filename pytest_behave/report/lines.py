@@ -138,9 +138,8 @@ def excess(behavior: Behavior) -> float:
 
 
 def verdicts(suite: SuiteRun) -> list[str]:
-    """Return the verdict of every behavior and case of a suite."""
-    behaviors = [str(behavior.verdict) for behavior in suite.behaviors if behavior.verdict is not None]
-    return behaviors + [str(case.verdict) for case in suite.cases]
+    """Return the verdict of everything in a suite that has one."""
+    return [str(result.verdict) for result in suite.judged if result.verdict is not None]
 
 
 def count_line(run: Run) -> str:

@@ -6,7 +6,7 @@ import functools
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from pytest_behave.records import (
     Run,
     SuiteRun,
 )
-from pytest_behave.report.lines import verdicts
+from pytest_behave.report.changes import behavior_sentence
+from pytest_behave.report.lines import FAILING, case_section, case_sentence, fails, instance_section, verdicts
 
 FORMAT = "pytest-behave/run-1"
 Relative = Callable[[str], str]
@@ -29,22 +30,25 @@ Relative = Callable[[str], str]
 
 def run_to_json(run: Run) -> dict[str, Any]:
     """Return the run record: plain dicts, lists, texts and finite numbers."""
-    suites = [
-        {
-            **header_to_json(suite, str),
-            "behaviors": [behavior_to_json(behavior, str) for behavior in suite.behaviors],
-            "observed": [behavior_to_json(behavior, str) for behavior in suite.observed],
-            "cases": [case_to_json(case, str) for case in suite.cases],
-            "flips": [instance_to_json(instance) for instance in suite.flips],
-            "invariances": [],
-        }
-        for suite in run.suites
-    ]
+    suites = [suite_to_json(suite, str) for suite in run.suites]
     return {"format": FORMAT, "suites": suites, "totals": totals(run)}
 
 
+def suite_to_json(suite: SuiteRun, relative: Relative) -> dict[str, Any]:
+    """Return one suite of a record; ``relative`` says how paths are written."""
+    results: dict[str, Any] = {
+        "behaviors": [],
+        "observed": [behavior_to_json(behavior, relative) for behavior in suite.observed],
+        "cases": [],
+        "flips": [instance_to_json(instance) for instance in suite.flips],
+        "invariances": [],
+    }
+    results |= {name: [kind.to_json(item, relative) for item in getattr(suite, name)] for name, kind in KINDS.items()}
+    return {**header_to_json(suite, relative), **results}
+
+
 def totals(run: Run) -> dict[str, int]:
-    """Return how many behaviors and cases have each verdict."""
+    """Return how many results of all kinds have each verdict."""
     counts = Counter(verdict for suite in run.suites for verdict in verdicts(suite))
     return dict(sorted(counts.items()))
 
@@ -169,6 +173,7 @@ def run_from_json(data: Mapping[str, Any]) -> Run:
 
 def suite_from_json(data: Mapping[str, Any]) -> SuiteRun:
     """Return one suite of a record."""
+    results = {name: tuple(map(kind.from_json, data[name])) for name, kind in KINDS.items()}
     return SuiteRun(
         suite=data["suite"],
         path=data["path"],
@@ -181,12 +186,11 @@ def suite_from_json(data: Mapping[str, Any]) -> SuiteRun:
         owner=data["owner"],
         strict=data["strict"],
         notes=tuple(data["notes"]),
-        behaviors=tuple(behavior_from_json(item) for item in data["behaviors"]),
         observed=tuple(behavior_from_json(item) for item in data["observed"]),
-        cases=tuple(case_from_json(item) for item in data["cases"]),
         baseline=_baseline_from_json(data.get("baseline")),
         agreement=_agreement_from_json(data.get("agreement")),
         flips=tuple(instance_from_json(item) for item in data.get("flips", ())),
+        **results,
     )
 
 
@@ -229,6 +233,40 @@ def case_from_json(data: Mapping[str, Any]) -> CaseResult:
     """Return one golden case of a record."""
     plain = _known_fields(CaseResult, data)
     return CaseResult(**{**plain, "failures": tuple(data["failures"]), "tags": tuple(data["tags"])})
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of result of a suite: how a record holds it, and how a failure of it is told.
+
+    ``sentence`` gets the suite's name and a result, ``section`` a result: the evidence and its title. ``fails`` gets
+    the verdict of a strict run with ``strict``.
+    """
+
+    to_json: Callable[[Any, Relative], dict[str, Any]]
+    from_json: Callable[[Mapping[str, Any]], Any]
+    sentence: Callable[[str, Any], str]
+    section: Callable[[Any], tuple[str, str]]
+    fails: Callable[[Any, bool], bool]
+
+
+# every kind of result, by the field of a SuiteRun (and of a suite in the record) that holds it
+KINDS = {
+    "behaviors": Kind(
+        behavior_to_json,
+        behavior_from_json,
+        behavior_sentence,
+        lambda behavior: ("instances", instance_section(behavior.instances)),
+        lambda behavior, strict: fails(behavior, strict=strict),
+    ),
+    "cases": Kind(
+        case_to_json,
+        case_from_json,
+        case_sentence,
+        lambda case: ("case", case_section(case)),
+        lambda case, _strict: case.verdict in FAILING,
+    ),
+}
 
 
 def _known_fields(record: Any, data: Mapping[str, Any]) -> dict[str, Any]:

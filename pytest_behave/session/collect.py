@@ -1,25 +1,28 @@
-"""Suite files as pytest nodes: ``file::slice::metric``, ``file::cases::id``, ``file::family::metric gap``."""
+"""Suite files as pytest nodes: ``file::slice::metric``, ``file::cases::id``, ``file::family::metric gap``.
+
+Nodes know what a suite declares and what became of it, not the suite itself: another process may have read it.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.warnings import catch_warnings_for_item
 
-from pytest_behave.errors import BehaveError, SuiteError
-from pytest_behave.evaluate import Prepared, pick_model, prepare_file
-from pytest_behave.plugin import BehaveWarning
-from pytest_behave.records import Behavior, CaseResult, Place, SuiteRun
+from pytest_behave.errors import BehaveError
+from pytest_behave.names import BehaveWarning
+from pytest_behave.records import Behavior, CaseResult
 from pytest_behave.records.memory import uncollected
-from pytest_behave.report.changes import behavior_sentence
-from pytest_behave.report.lines import FAILING, UNSURE, case_section, case_sentence, fails, instance_section
-from pytest_behave.report.record import behavior_to_json, case_to_json, header_to_json, instance_to_json
-from pytest_behave.session.dependencies import State
-from pytest_behave.session.runner import RUNNER, Runner
+from pytest_behave.report.changes import behavior_sentence, declaration_of
+from pytest_behave.report.lines import FAILING, UNSURE
+from pytest_behave.report.record import KINDS
+from pytest_behave.session import outline
+from pytest_behave.session.parts import PARTS, Parts
+from pytest_behave.session.suites import Result
 
 ACCEPTABLE = ("regressed", "no-baseline", "suspect")
 
@@ -36,42 +39,23 @@ class BehaviorFailure(AssertionError):  # noqa: N818 - the name stands in pytest
 class SuiteFile(pytest.File):
     """A ``*.behave.yaml`` file."""
 
-    prepared: Prepared
-    state: Callable[[dict[str, Any]], State] | None = None  # made when its first item has run
-    count = 0  # items
+    printed: tuple[str, str] = ("", "")  # by a model that ran before any item did
 
     def collect(self) -> Iterable[pytest.Collector]:
-        """Read suite and data; yield one collector per slice, family and tag, and one for the cases."""
-        runner = self.config.stash[RUNNER]
-        runner.tell(self.nodeid)
-        started = time.time_ns()
+        """Yield one collector per slice, family and tag, and one for the cases."""
+        parts = self.config.stash[PARTS]
         try:
-            self.prepared = prepare_file(self.path, runner.extensions(self.path), runner.open_resources())
-            pick_model(self.prepared, self.config.getoption("behave_model"))
-        except SuiteError as error:
-            raise self.CollectError(runner.shown(str(error))) from None
+            found = parts.suites.outline(self.path)
         except BehaveError as error:
-            raise self.CollectError(runner.shown(f"{self.path}: {error}")) from None
-        suite = self.prepared.suite
-        if self.prepared.baseline is None:
-            self._check_baseline()
+            raise self.CollectError(parts.options.shown(error)) from None
+        if found.baseline is not None:
+            self._check_baseline(found.suite, Path(found.baseline))
         self.add_marker("behave")
-        self.count = len(self.prepared.items) + len(suite.cases) + len(suite.tag_expectations)
-        if runner.remembers:
-            self.state = runner.states.before(self.prepared, started)
-        for name, group in groupby(self.prepared.items, key=lambda item: item.slice):
-            items = list(group)
-            places = [item.bounds.place for item in items]
-            yield Group.from_parent(self, name=name, names=[item.name for item in items], places=places)
-        if suite.cases:
-            names = [case.id for case in suite.cases]
-            yield Group.from_parent(self, name="cases", names=names, places=[case.place for case in suite.cases])
-        for rate in suite.tag_expectations:
-            yield Group.from_parent(self, name=rate.slice, names=[rate.metric], places=[rate.bounds.place])
+        for group in found.groups:
+            yield Group.from_parent(self, name=group.name, kind=group.kind, entries=group.entries)
 
-    def _check_baseline(self) -> None:
-        name, values = self.prepared.suite.name, self.prepared.baseline_file
-        other = self.config.stash[RUNNER].claim(values, self.path)
+    def _check_baseline(self, name: str, values: Path) -> None:
+        other = self.config.stash[PARTS].suites.first_with(values, self.path)
         if other != self.path:
             raise self.CollectError(
                 f"{self.path.name}: its name is {name!r}, as that of {other.name}, so both would store their baseline in "
@@ -82,23 +66,24 @@ class SuiteFile(pytest.File):
 class Group(pytest.Collector):
     """The items of one slice, or the golden cases."""
 
-    def __init__(self, names: Sequence[str], places: Sequence[Place | None], **kwargs: Any) -> None:
+    def __init__(self, kind: str, entries: Sequence[outline.Entry], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.names = names
-        self.places = places
+        self.kind = kind
+        self.entries = entries
 
     def collect(self) -> Iterable[pytest.Item]:
         """Return the items, in the order of the suite."""
-        kind = CaseItem if self.name == "cases" else BehaviorItem
         suite = self.parent
         if not isinstance(suite, SuiteFile):
             raise TypeError("a group of items lives below a suite file")
         items: list[SuiteItem] = []
         with uncollected():
-            for index, (name, place) in enumerate(zip(self.names, self.places, strict=True)):
+            for index, entry in enumerate(self.entries):
                 shared = items[0]._fixtureinfo if items else None  # noqa: SLF001 - as pytest does for parameters
-                item = kind.from_parent(self, name=name, callobj=_replaced_by_runtest, fixtureinfo=shared)
-                item.place, item.index, item.suite_file = place, index, suite
+                item = ITEMS[self.kind].from_parent(
+                    self, name=entry.name, callobj=_replaced_by_runtest, fixtureinfo=shared
+                )
+                item.entry, item.index, item.suite_file = entry, index, suite
                 items.append(item)
         return items
 
@@ -108,9 +93,13 @@ def _replaced_by_runtest() -> None:
 
 
 class SuiteItem(pytest.Function):
-    """Something that a suite checks. A pytest.Function, so that fixtures and other plugins treat it as a test."""
+    """Something that a suite checks. A pytest.Function, so that fixtures and other plugins treat it as a test.
 
-    place: Place | None = None
+    A kind of item names the ``kind`` of its results and finds them in those of the suite.
+    """
+
+    kind: str
+    entry: outline.Entry
     index: int = 0
     suite_file: SuiteFile
 
@@ -120,24 +109,72 @@ class SuiteItem(pytest.Function):
         return self.suite_file.path
 
     @property
-    def runner(self) -> Runner:
-        """The plugin's state in this process."""
-        return self.config.stash[RUNNER]
+    def parts(self) -> Parts:
+        """The plugin's parts in this process."""
+        return self.config.stash[PARTS]
 
     @property
-    def suite_run(self) -> SuiteRun:
-        """The suite's run, made now if this is its first item."""
-        return self.runner.run(self.suite_file.prepared)
+    def outcome(self) -> Result:
+        """What became of the suite, measured now if this is its first item."""
+        return self.parts.suites.result(self.suite_path)
+
+    def results(self) -> list[tuple[int, Any]]:
+        """Return the item's results with their places among those of their kind."""
+        raise TypeError("a kind of item says what its results are")
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Return the place in the YAML file and the heading of a failure."""
-        place = self.place
-        path = place.path if place is not None else self.path
+        file, line = self.entry.file, self.entry.line
         return (
-            path,
-            place.line - 1 if place is not None else None,
+            Path(file) if file is not None else self.path,
+            line - 1 if line is not None else None,
             f"{self.parent.name if self.parent else ''} {self.name}",
         )
+
+    def measure_early(self) -> None:
+        """Measure the suite as this item would while it runs: under its filters of warnings, and captured."""
+        capture = self.config.pluginmanager.get_plugin("capturemanager")
+        if capture is not None:
+            capture.resume_global_capture()
+        try:
+            with catch_warnings_for_item(self.config, self.ihook, "runtest", self):
+                self.parts.suites.result(self.suite_path)
+        finally:
+            if capture is not None:
+                capture.suspend_global_capture(in_=False)
+                self.suite_file.printed = capture.read_global_capture()
+
+    def runtest(self) -> None:
+        """Pass, fail, xfail or warn by the verdict."""
+        for text, stream in zip(self.suite_file.printed, (sys.stdout, sys.stderr), strict=True):
+            stream.write(text)
+        self.suite_file.printed = ("", "")
+        found = [result for _, result in self.results()]
+        for result in found:
+            self.add_properties(result)
+        outcome, kind = self.outcome, KINDS[self.kind]
+        for result in found:
+            if self.fails(result):
+                title, section = ("traceback", outcome.crash) if outcome.crash else kind.section(result)
+                sentence = kind.sentence(outcome.run.suite, result)
+                raise BehaviorFailure(self.parts.options.shown(sentence), title, section)
+        for result in found:
+            self.warn_of(result)
+        if not found:
+            raise BehaviorFailure(f"{self.nodeid} was not measured", "", "")
+        if all(result.verdict == "known-failure" for result in found):
+            pytest.xfail(found[0].reason)
+
+    def fails(self, result: Any) -> bool:
+        """Tell whether a result fails the item."""
+        return KINDS[self.kind].fails(result, self.parts.options.is_strict)
+
+    def warn_of(self, result: Any) -> None:
+        """Warn of a result that passes in doubt, where a kind has such."""
+
+    def add_properties(self, result: Any) -> None:
+        """Add figures to the JUnit report."""
+        self.user_properties.append(("behave.verdict", result.verdict))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:  # noqa: ARG002 - pytest's signature
         """Show one line and the evidence, not a traceback."""
@@ -147,90 +184,58 @@ class SuiteItem(pytest.Function):
         message = str(excinfo.value)
         if shown.reprcrash is not None:
             shown.reprcrash.message = message
-            if self.place is not None:
-                shown.reprcrash.path, shown.reprcrash.lineno = str(self.place.path), self.place.line
+            if self.entry.file is not None and self.entry.line is not None:
+                shown.reprcrash.path, shown.reprcrash.lineno = self.entry.file, self.entry.line
         if isinstance(excinfo.value, BehaviorFailure) and excinfo.value.section:
             shown.addsection(excinfo.value.title, excinfo.value.section)
         return shown
 
-    def once(self) -> dict[str, Any]:
-        """Return what is sent once per process.
-
-        What the run record says of the suite itself, what was measured without an expectation, flips, what is
-        declared, and what makes the suite green.
-        """
-        run, staged = self.suite_run, self.runner.staged(self.suite_path)
-        failed = any(behavior.verdict == "error" for behavior in run.behaviors)
-        return {
-            "suite": header_to_json(run, self.runner.relative),
-            "observed": [behavior_to_json(item, self.runner.relative) for item in run.observed],
-            "flips": [instance_to_json(item) for item in run.flips],
-            "declared": None if failed else [[item.slice, item.metric] for item in run.behaviors],
-            "staged": str(staged) if staged.exists() else None,
-            "green": self._green(),
-        }
-
-    def _green(self) -> dict[str, Any] | None:
-        """Return what makes the suite green, and in which state."""
-        file = self.suite_file
-        if file.state is None:
-            return None
-        earlier = self.runner.known_green.get(file.nodeid, {})
-        return {"suite": file.nodeid, "items": file.count, "state": file.state(earlier.get("state", {})).to_json()}
-
-    def result(self) -> dict[str, Any]:
-        """Return the item's part of the run record."""
-        raise TypeError("a kind of item says what its result is")
+    def told(self) -> list[Any]:
+        """Return which results the item stands for: the suite's file, their kind, their places."""
+        return [str(self.suite_path), self.kind, [index for index, _ in self.results()]]
 
 
 class BehaviorItem(SuiteItem):
     """A metric of a slice, the gap of a family, or the pass rate of a tag."""
 
-    def _behaviors(self) -> list[tuple[int, Behavior]]:
+    kind = "behaviors"
+
+    def results(self) -> list[tuple[int, Behavior]]:
         """Return the item's behaviors with their places in the run: one, or those of a deferred family."""
         group = self.parent.name if self.parent else ""
-        found = self.runner.behaviors_of(self.suite_file.prepared, group)
+        found = self.outcome.behaviors_of(group)
         own = [(index, item) for index, item in found if (item.slice, item.metric) == (group, self.name)]
         return own or [(index, item) for index, item in found if item.metric in (self.name, f"{self.name} gap")]
 
-    def runtest(self) -> None:
-        """Pass, fail, xfail or warn by the verdict."""
-        behaviors = [behavior for _, behavior in self._behaviors()]
-        for behavior in behaviors:
-            self._add_properties(behavior)
-        for behavior in behaviors:
-            sentence = behavior_sentence(self.suite_run.suite, behavior)
-            if self._fails(behavior):
-                raise BehaviorFailure(self.runner.shown(sentence), "instances", instance_section(behavior.instances))
-        for behavior in behaviors:
-            if self._warns(behavior):
-                self.warn(BehaveWarning(self.runner.warning(self.suite_file.prepared, behavior)))
-        if not behaviors:
-            raise BehaviorFailure(f"{self.nodeid} was not measured", "", "")
-        if all(behavior.verdict == "known-failure" for behavior in behaviors):
-            pytest.xfail(behaviors[0].reason)
-
     def _is_stored(self, behavior: Behavior) -> bool:
         """Tell whether this run stores the change that it found; one against another model cannot be."""
-        has_a_file = self.suite_file.prepared.baseline is None
-        return self.runner.accepts and has_a_file and behavior.verdict in ACCEPTABLE
+        has_a_file = self.parts.suites.outline(self.suite_path).baseline is not None
+        return self.parts.options.accepts and has_a_file and behavior.verdict in ACCEPTABLE
 
-    def _fails(self, behavior: Behavior) -> bool:
-        return not self._is_stored(behavior) and fails(behavior, strict=self.runner.is_strict)
+    def fails(self, result: Behavior) -> bool:
+        """Tell whether a behavior fails the item: not if this run stores its change."""
+        return not self._is_stored(result) and super().fails(result)
 
-    def _warns(self, behavior: Behavior) -> bool:
-        return not self._is_stored(behavior) and behavior.verdict in (*FAILING, *UNSURE)
+    def warn_of(self, result: Behavior) -> None:
+        """Warn of a behavior that is in doubt, or that fails but is declared to warn only."""
+        if self._is_stored(result) or result.verdict not in (*FAILING, *UNSURE):
+            return
+        shared = None
+        if result.verdict == "undecided":  # where several share a sentence, pytest shows it once for all
+            shared = self.outcome.warnings.get(declaration_of(result))
+        self.warn(BehaveWarning(shared or behavior_sentence(self.outcome.run.suite, result)))
 
-    def _add_properties(self, behavior: Behavior) -> None:
-        change = behavior.baseline
+    def add_properties(self, result: Behavior) -> None:
+        """Add the figures of a behavior."""
+        change = result.baseline
         figures = {
-            "verdict": behavior.verdict,
-            "value": behavior.value,
-            "low": behavior.low,
-            "high": behavior.high,
-            "n": behavior.n,
-            "size": behavior.size,
-            **behavior.bounds,
+            "verdict": result.verdict,
+            "value": result.value,
+            "low": result.low,
+            "high": result.high,
+            "n": result.n,
+            "size": result.size,
+            **result.bounds,
             "baseline": None if change is None else change.value,
             "change": None if change is None else change.change,
             "p_adjusted": None if change is None else change.p_adjusted,
@@ -243,29 +248,16 @@ class BehaviorItem(SuiteItem):
             if value is not None
         ]
 
-    def result(self) -> dict[str, Any]:
-        """Return the behaviors for the run record."""
-        behaviors = [[index, behavior_to_json(item, self.runner.relative)] for index, item in self._behaviors()]
-        return {"suite": self.runner.relative(self.suite_path), "behaviors": behaviors}
-
 
 class CaseItem(SuiteItem):
     """A golden case."""
 
-    def _case(self) -> CaseResult:
-        return self.suite_run.cases[self.index]
+    kind = "cases"
 
-    def runtest(self) -> None:
-        """Pass, or fail with input, output and the failed checks."""
-        case = self._case()
-        self.user_properties.append(("behave.verdict", case.verdict))
-        if case.verdict in FAILING:
-            sentence = case_sentence(self.suite_run.suite, case)
-            raise BehaviorFailure(self.runner.shown(sentence), "case", case_section(case))
-        if case.verdict == "known-failure":
-            pytest.xfail(case.reason)
+    def results(self) -> list[tuple[int, CaseResult]]:
+        """Return the case with its place in the run."""
+        cases = self.outcome.run.cases
+        return [(self.index, cases[self.index])] if self.index < len(cases) else []
 
-    def result(self) -> dict[str, Any]:
-        """Return the case for the run record."""
-        case = case_to_json(self._case(), self.runner.relative)
-        return {"suite": self.runner.relative(self.suite_path), "cases": [[self.index, case]]}
+
+ITEMS: dict[str, type[SuiteItem]] = {item.kind: item for item in (BehaviorItem, CaseItem)}

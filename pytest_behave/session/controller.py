@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,29 +12,31 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_behave.errors import BaselineError
-from pytest_behave.records import Run, Unread
+from pytest_behave.records import Run, SuiteRun, Unread
 from pytest_behave.records.memory import uncollected
-from pytest_behave.session.green import Tally, remember
-from pytest_behave.session.runner import RUNNER
+from pytest_behave.report.record import KINDS
+from pytest_behave.session.parts import Parts
+from pytest_behave.session.runner import views_to_accept
+from pytest_behave.session.sharing import begun_without_result
 
 if TYPE_CHECKING:
     from pytest_behave.evaluate.acceptance import Acceptance
 
 
 class Controller:
-    """Results by suite, in the order of the suites whatever the order of their arrival."""
+    """Which results arrived, by suite file; reports show these, in the order of the suites."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, parts: Parts) -> None:
         self.config = config
-        self._wires: list[str] = []  # texts, which the garbage collector need not look into
-        self._suites: dict[str, dict[str, Any]] = {}
+        self._parts = parts
+        self._arrived: dict[Path, dict[str, set[int]]] = {}  # places of results, by kind
         self._run: Run | None = None
         self.views: list[dict[str, Any]] = []
         self.said: dict[str, None] = {}
         self.uncollected = False
-        self.tally = Tally()
-        self.left_out: list[str] = []
         self._unread: dict[str, str] = {}
+        self._has_lost_workers = False
+        self._has_lost_suites = False
         self.targets = [self._target(text) for text in config.getoption("behave_report")]
 
     def _target(self, text: str) -> tuple[str, Path]:
@@ -64,100 +65,71 @@ class Controller:
         if report.failed:
             self.uncollected = True
             self._unread.setdefault(report.nodeid, report.longreprtext)
-        self.tally.add(report)
 
     @pytest.hookimpl
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take the results that a report carries."""
+        """Note which results a report stands for."""
         self.said |= dict.fromkeys(getattr(report, "behave_said", ()))
-        self.tally.add(report)
-        wire = getattr(report, "behave", None)
-        if wire is not None:
-            self._wires.append(wire)
-
-    @property
-    def suites(self) -> dict[str, dict[str, Any]]:
-        """What arrived, by suite; read from its text when first asked for."""
-        if not self._wires:
-            return self._suites
-        from pytest_behave.report.record import behavior_from_json, case_from_json
-
-        wires, self._wires, self._run = self._wires, [], None
-        for data in json.loads(f"[{','.join(wires)}]"):
-            suite = self._suites.setdefault(data["suite"], {"behaviors": {}, "cases": {}, "once": {}})
-            for kind, record_of in (("behaviors", behavior_from_json), ("cases", case_from_json)):
-                suite[kind].update((index, record_of(item)) for index, item in data.get(kind, ()))
-            suite["once"] = data.get("once") or suite["once"]
-        return self._suites
+        told = getattr(report, "behave", None)
+        if told is not None:
+            path, kind, places = told
+            self._run = None
+            self._arrived.setdefault(Path(path), {}).setdefault(kind, set()).update(places)
 
     def run(self) -> Run:
         """Return everything that arrived."""
-        with uncollected():
-            suites = self.suites
-            if self._run is None:
-                unread = tuple(Unread(path, self._shown(text)) for path, text in sorted(self._unread.items()))
-                self._run = replace(self._made(suites), unread=unread, left_out=tuple(sorted(self._all_left_out())))
+        if self._run is None:
+            with uncollected():
+                suites = [run for path, places in self._arrived.items() for run in self._suite(path, places)]
+            unread = tuple(Unread(path, self._shown(text)) for path, text in sorted(self._unread.items()))
+            changed = self._parts.changed
+            left_out = () if changed is None else tuple(sorted(changed.left_out))
+            self._run = Run(tuple(sorted(suites, key=lambda suite: suite.path)), unread, left_out)
         return self._run
 
-    def _made(self, suites: dict[str, dict[str, Any]]) -> Run:
-        from pytest_behave.report.record import suite_from_json
-
-        runs = []
-        for _, suite in sorted(suites.items()):
-            once = {name: suite["once"].get(name, []) for name in ("observed", "flips")}
-            known = suite_from_json({**suite["once"]["suite"], **once, "behaviors": [], "cases": []})
-            behaviors, cases = (
-                tuple(suite[kind][index] for index in sorted(suite[kind])) for kind in ("behaviors", "cases")
+    def _suite(self, path: Path, places: dict[str, set[int]]) -> Iterator[SuiteRun]:
+        result = self._parts.suites.known(path)
+        if result is None:
+            self._unread[self._parts.options.relative(path)] = (
+                "its results are not on this machine: workers share a folder"
             )
-            runs.append(replace(known, behaviors=behaviors, cases=cases))
-        return Run(tuple(runs))
+            return
+        run = result.run
+        arrived: dict[str, Any] = {
+            kind: tuple(getattr(run, kind)[place] for place in sorted(places.get(kind, ()))) for kind in KINDS
+        }
+        yield replace(run, **arrived)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)  # around the terminal's, which ends the bar of progress
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Write the reports once everything has arrived, also when the loop ends early."""
-        complete = False
         try:
             result = yield
-            complete = True
             self._accept()
             return result
         finally:
-            self._remember(complete=complete)
+            self._find_lost_suites()
             if not session.config.option.collectonly:
                 self._write()
-            shutil.rmtree(self.config.stash[RUNNER].shared_folder, ignore_errors=True)
 
-    def _remember(self, *, complete: bool) -> None:
-        """Remember which suites were green, for --behave-changed."""
-        runner = self.config.stash[RUNNER]
-        with uncollected():
-            suites = self.suites
-        for suite in suites.values():
-            if suite["once"].get("green"):
-                self.tally.expect(**suite["once"]["green"])
-        found = self.tally.verdicts(complete=complete)
-        cache = runner.open_cache() if found and runner.remembers else None
-        if cache is None:
+    def _find_lost_suites(self) -> None:
+        """Report suites whose worker died when no other was left that needed them."""
+        if not self._has_lost_workers:
             return
-        try:
-            remember(cache.folder, found, cache.prepare)
-        except (OSError, NotImplementedError) as error:  # the latter: locks, on some network drives
-            reason = getattr(error, "strerror", None) or error
-            self.said[f"which suites were green cannot be remembered ({reason})"] = None
+        for path, owner in begun_without_result(self._parts.places.shared):
+            run = self._parts.suites.lost(path, owner).run
+            self._arrived[path] = {kind: set(range(len(getattr(run, kind)))) for kind in KINDS}
+            self._has_lost_suites, self._run = True, None
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Call it a success that there was nothing to run because nothing changed."""
-        if self._all_left_out() and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-            session.exitstatus = pytest.ExitCode.OK
-
-    def _all_left_out(self) -> set[str]:
-        selection = self.config.stash[RUNNER].selection
-        return {*self.left_out, *(() if selection is None else selection.left_out)}
+        """Never call it a success that a suite was lost with its worker."""
+        if self._has_lost_suites and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _accept(self) -> None:
         """Print what becomes the baseline, then write it; only after a run that came to its end."""
-        mode = self.config.getoption("behave_baseline")
+        mode = self._parts.options.mode
         if mode == "check" or self.config.option.collectonly:
             return
         from pytest_behave.evaluate.acceptance import acceptance, union
@@ -170,19 +142,14 @@ class Controller:
         self._print(reporter, [""])  # ends the line of progress, whatever reporter draws it
         try:
             for run in self.run().suites:
-                once = self.suites[run.path]["once"]
-                declared = once.get("declared")
-                accepted = acceptance(
-                    run,
-                    self.config.rootpath / run.path,
-                    mode=mode,
-                    reason=reason,
-                    declared=None if declared is None else [(name, metric) for name, metric in declared],
-                    predictions=_path(once.get("staged")),
-                )
-                self._write_baseline(reporter, accepted)
-            own = self.config.stash[RUNNER].views_to_accept()
-            for view in union([*self.views, *own]):
+                path = self.config.rootpath / run.path
+                result = self._parts.suites.known(path)
+                if result is not None:
+                    accepted = acceptance(
+                        run, path, mode=mode, reason=reason, declared=result.declared, predictions=_path(result.staged)
+                    )
+                    self._write_baseline(reporter, accepted)
+            for view in union([*self.views, *views_to_accept(self._parts)]):
                 accepted = acceptance(
                     view.run,
                     view.path,
@@ -201,12 +168,12 @@ class Controller:
         self._print(reporter, [f"  wrote {self._shown(path)}" for path, _ in accepted.files])
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any) -> None:
-        """Take what an xdist worker's tests declared."""
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Take what an xdist worker's tests declared; remember if one died."""
+        self._has_lost_workers |= error is not None and error != "keyboard-interrupt"
         output = getattr(node, "workeroutput", {})
         self.views += json.loads(output.get("behave_views", "[]"))
         self.said |= dict.fromkeys(output.get("behave_said", ()))
-        self.left_out += output.get("behave_left_out", ())
 
     def _print(self, reporter: pytest.TerminalReporter | None, lines: Iterable[str]) -> None:
         if reporter is not None:
@@ -214,7 +181,7 @@ class Controller:
                 reporter.write_line(line)
 
     def _shown(self, text: object) -> str:
-        return str(text).replace(f"{self.config.invocation_params.dir}/", "")
+        return self._parts.options.shown(text)
 
     def _write(self) -> None:
         if not self.targets and not os.environ.get("GITHUB_STEP_SUMMARY"):
@@ -247,9 +214,9 @@ class Controller:
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print what broke, what to know of the run, and on GitHub the annotations."""
-        for text in {**self.said, **self.config.stash[RUNNER].said}:
+        for text in {**self.said, **self._parts.messages.said}:
             terminalreporter.write_line(f"behave: {text}")
-        if not self.suites:
+        if not self._arrived:
             return
         from pytest_behave.report.github import workflow_commands
         from pytest_behave.report.terminal import summary_lines

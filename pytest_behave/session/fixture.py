@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_behave.session.runner import RUNNER
+from pytest_behave.session.parts import PARTS
 
 if TYPE_CHECKING:
     import pytest
@@ -26,16 +26,16 @@ class Behave:
         """
         from pytest_behave.evaluate.frames import suite_of_frame
 
-        folder, runner = Path(self._config.rootpath), self._config.stash[RUNNER]
+        folder, parts = Path(self._config.rootpath), self._config.stash[PARTS]
         view = suite_of_frame(
             **declaration,
             folder=folder,
-            extensions=runner.extensions(folder / "behave.suite"),
-            ref=self._config.getoption("behave_against"),
-            accepts=runner.accepts,
-            cache=runner.open_cache(),
+            extensions=parts.conftests.extensions(folder / "behave.suite"),
+            ref=parts.options.against,
+            accepts=parts.options.accepts,
+            cache=parts.places.open_cache(),
         )
-        runner.views.append(view)
+        parts.views.append(view)
         return view
 
 

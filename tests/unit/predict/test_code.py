@@ -106,8 +106,8 @@ def test_versions_of_installed_distributions_count(folder):
 
     reach = Reach(folder)
     reach.add_reference("model")
-    assert f"distribution numpy {np.__version__}" in reach.facts
-    assert not any(fact.startswith(("distribution json", "distribution os")) for fact in reach.facts)
+    assert f"distribution numpy {np.__version__}" in map(str, reach.facts)
+    assert not any(str(fact).startswith(("distribution json", "distribution os")) for fact in reach.facts)
 
 
 def test_a_distribution_is_found_by_the_name_of_its_module():

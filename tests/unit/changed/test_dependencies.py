@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_behave.session.dependencies import Code, Files, Now, State, changes, code_facts, relative_to, versions
+from pytest_behave.changed.dependencies import Code, Files, Now, State, changes, code_facts, relative_to, versions
 
 LATER = 4_000_000_000 * 10**9  # ns: everything that a test writes is settled by then
 OPTIONS = {"--behave-model": None, "--behave-strict": False}

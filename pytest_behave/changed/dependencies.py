@@ -8,7 +8,6 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -19,7 +18,6 @@ from pytest_behave.predict.code import LARGEST, Reach, file_digest, is_own_file,
 
 PACKAGES = ("pytest_behave", "numpy", "pandas", "scipy", "pyarrow")
 SETTLED = 2 * 10**9  # ns after which a file's time of change is trusted to tell it from a later content
-LINE = re.compile(r"(file|folder) (.*) (?:[0-9a-f]{64}|\d+ \d+)|(\w+) (\S+) .*", re.DOTALL)
 
 
 class Code(NamedTuple):
@@ -165,10 +163,8 @@ def code_facts(folder: Path, code: Code) -> tuple[dict[str, str], int]:
         else:
             reach.add_reference(name.partition(".")[0])
     by_name: dict[str, list[str]] = {}
-    for line in reach.facts:
-        found = LINE.fullmatch(line)
-        name = " ".join(filter(None, found.groups())) if found else line
-        by_name.setdefault(name, []).append(line)
+    for fact in reach.facts:
+        by_name.setdefault(f"{fact.kind} {fact.name}", []).append(str(fact))
     facts = {name: _digest("\n".join(sorted(lines))) for name, lines in by_name.items()}
     return facts, max(map(_changed_at, reach.files), default=0)
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from pytest_behave.session.green import NAME, Tally, read, remember
+from pytest_behave.changed.green import NAME, Tally, read, remember
 
 SUITE = "s.behave.yaml"
 STATE = {"files": {}}
@@ -109,7 +109,7 @@ def test_what_two_processes_remember_at_one_time_is_all_kept(tmp_path):
     script = f"""
 import sys, time
 from pathlib import Path
-from pytest_behave.session.green import remember
+from pytest_behave.changed.green import remember
 name, other = sys.argv[1:]
 Path(name).touch()
 while not Path(other).exists():

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_behave.plugin import SUFFIXES
+from pytest_behave.names import SUFFIXES
 
 if TYPE_CHECKING:
     import pytest

@@ -1,8 +1,7 @@
-"""What suites depend on in this run, and leaving out those of which nothing changed since they were green."""
+"""What the verdicts of suites depend on in this run: its options and plugins, and by suite its files and code."""
 
 from __future__ import annotations
 
-import datetime as dt
 import subprocess
 import sys
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from pytest_behave.session.dependencies import Code, Files, Now, State, changes, code_facts, relative_to, versions
+from pytest_behave.changed.dependencies import Code, Files, State, code_facts, relative_to, versions
 
 if TYPE_CHECKING:
     import pytest
@@ -70,7 +69,7 @@ class States:
         What changes later than ``started`` (ns) is never taken for what the suite ran with. Files are read when the
         state is made, except those that the earlier state, its argument, knows.
         """
-        from pytest_behave.evaluate.inputs import inputs_of
+        from pytest_behave.changed.inputs import inputs_of
 
         path = prepared.suite.path
         found = inputs_of(prepared, self._config.getoption("behave_model"))
@@ -94,51 +93,6 @@ class States:
             )
 
         return state
-
-
-class Selection:
-    """Leaves out suites of which nothing changed since they were green, and says why of each."""
-
-    def __init__(
-        self, config: pytest.Config, states: States, known: dict[str, dict[str, Any]], say: Callable[[str], object]
-    ) -> None:
-        self._config = config
-        self._states = states
-        self._known = known
-        self._say = say
-        self._reasons: dict[str, str] = {}
-        self.left_out: list[str] = []
-
-    def leaves_out(self, name: str, path: Path) -> bool:
-        """Tell whether the suite of a node id is left out, should it be collected."""
-        self._reasons[name] = self._reason(self._known.get(name, {}), path)
-        return not self._reasons[name]
-
-    def tell(self, name: str) -> None:
-        """Say why the suite of a node id runs, or why not, now that it is collected."""
-        if self._reasons.get(name):
-            self._say(f"{name} runs: {self._reasons[name]}")
-            return
-        self.left_out.append(name)
-        self._say(f"{name} not run: nothing changed since it was green on {self._known.get(name, {}).get('green')}")
-
-    def _reason(self, entry: dict[str, Any], path: Path) -> str:
-        if self._is_named_in_part(path):
-            return "some of it is asked for by name"
-        if "failed" in entry:
-            return f"not everything passed on {entry['failed']}"
-        if "state" not in entry:
-            return "it has not been green yet"
-        today = dt.date.today().isoformat()  # noqa: DTZ011 - the user's own calendar
-        now = Now(path.parent, self._states.modules(path), self._states.options, today, self._states.facts)
-        try:
-            return next(changes(State(**entry["state"]), now), "")
-        except (TypeError, ValueError, AttributeError):
-            return "what is known of it cannot be read"
-
-    def _is_named_in_part(self, path: Path) -> bool:
-        named = (argument.partition("::")[0] for argument in self._config.args if "::" in argument)
-        return any((self._config.invocation_params.dir / name).resolve() == path.resolve() for name in named)
 
 
 def _module_of(plugin: object) -> ModuleType | None:
