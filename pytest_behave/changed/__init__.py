@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Generator, Iterable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,11 +14,11 @@ import pytest
 from pytest_behave.changed import green
 from pytest_behave.changed.dependencies import Now, State, changes
 from pytest_behave.changed.states import States
+from pytest_behave.predict.directory import make_cache
 from pytest_behave.records.memory import uncollected
 
 if TYPE_CHECKING:
     from pytest_behave.evaluate import Prepared
-    from pytest_behave.predict.cache import Cache
 
 
 class Ran(Protocol):
@@ -43,11 +43,10 @@ class Changed:
     ``keeps`` tells whether this run remembers anything.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what it needs of the other parts
+    def __init__(  # noqa: PLR0913 - what it needs of the other parts
         self,
         config: pytest.Config,
         folder: Path | None,
-        open_cache: Callable[[], Cache | None],
         above: Callable[[Path], list[ModuleType]],
         ran: Callable[[Path], Ran | None],
         say: Callable[[str], object],
@@ -56,12 +55,11 @@ class Changed:
     ) -> None:
         self._config = config
         self._folder = folder
-        self._open_cache = open_cache
         self._ran = ran
         self._say = say
         self._keeps = keeps
         self._states = States(config, above)
-        self._leaves_out = bool(config.getoption("behave_changed"))
+        self.leaves_out = bool(config.getoption("behave_changed"))
         self._reasons: dict[str, str] = {}
         self._tally = green.Tally()
         self._paths: dict[str, Path] = {}
@@ -70,7 +68,7 @@ class Changed:
     @pytest.hookimpl
     def pytest_sessionstart(self) -> None:
         """Refuse to leave suites out by what nobody kept."""
-        if self._leaves_out and self._folder is None:
+        if self.leaves_out and self._folder is None:
             raise pytest.UsageError(
                 "--behave-changed has nothing to go by: what was green is kept in the cache, which is off"
             )
@@ -84,7 +82,7 @@ class Changed:
 
     def stand_in(self, path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """Return what is collected in place of a suite that is left out, None for one that runs."""
-        if not self._leaves_out:
+        if not self.leaves_out:
             return None
         stand_in: pytest.Collector = UnchangedSuite.from_parent(parent, path=path)
         reason = self._reasons[stand_in.nodeid] = self._reason(self._known.get(stand_in.nodeid, {}), path)
@@ -165,11 +163,10 @@ class Changed:
                 if ran is not None and ran.state is not None:
                     self._tally.expect(suite, ran.items, ran.state)
         found = self._tally.verdicts(complete=complete)
-        cache = self._open_cache() if found and self._keeps else None
-        if cache is None:
+        if self._folder is None or not found or not self._keeps:
             return
         try:
-            green.remember(cache.folder, found, cache.prepare)
+            green.remember(self._folder, found, partial(make_cache, self._folder))
         except (OSError, NotImplementedError) as error:  # the latter: locks, on some network drives
             reason = getattr(error, "strerror", None) or error
             self._say(f"which suites were green cannot be remembered ({reason})")

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from pytest_behave.predict.directory import make_cache
 from pytest_behave.predict.identity import Identity
 from pytest_behave.predict.keys import row_keys
 from pytest_behave.predict.normalize import Batch, encodable
@@ -25,9 +26,6 @@ from pytest_behave.predict.sources import Source, answers
 from pytest_behave.predict.store import READABLE, Store
 from pytest_behave.predict.waiting import Audience, held
 from pytest_behave.records import ModelSpec
-
-TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Predictions that pytest-behave keeps; see https://bford.info/cachedir/\n"
-IGNORE = "# Created by pytest-behave automatically.\n*\n"
 
 
 class Cache:
@@ -70,10 +68,7 @@ class Cache:
 
     def prepare(self) -> None:
         """Make the directory, marked as a cache for git and for backups; raises OSError."""
-        if not (self.folder / "CACHEDIR.TAG").exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / ".gitignore").write_text(IGNORE, encoding="utf-8")
-            (self.folder / "CACHEDIR.TAG").write_text(TAG, encoding="utf-8")
+        make_cache(self.folder)
 
 
 class WorkersCache(Cache):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_behave.errors import CacheError
+from pytest_behave.predict.directory import is_cache
 from pytest_behave.predict.journal import adopted
 from pytest_behave.predict.segments import rows_in, segments_in
 from pytest_behave.predict.store import ABOUT, journals_in
@@ -40,7 +41,7 @@ def models_in(cache: Path) -> list[Kept]:
         raise CacheError(
             f"there is no folder {cache}: run this where pytest's root directory is, or name it with --cache"
         )
-    if not (cache / "CACHEDIR.TAG").is_file():
+    if not is_cache(cache):
         raise CacheError(f"{cache} is not a prediction cache (it has no CACHEDIR.TAG): name one with --cache")
     folders = [path for path in cache.iterdir() if OF_A_MODEL.fullmatch(path.name) and _is_of_a_model(path)]
     return sorted(map(_kept, folders), key=lambda kept: (-kept.used, kept.folder))

@@ -63,6 +63,6 @@ def _changed(  # noqa: PLR0913, PLR0917 - it watches all of them
         return None
     from pytest_behave.changed import Changed
 
-    changed = Changed(config, places.cache, places.open_cache, conftests.above, suites.known, messages.say, keeps=keeps)
+    changed = Changed(config, places.cache, conftests.above, suites.known, messages.say, keeps=keeps)
     workshop.witness = changed.witness if keeps else None
     return changed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -17,7 +18,7 @@ from pytest_behave.records.memory import uncollected
 from pytest_behave.report.record import KINDS
 from pytest_behave.session.parts import Parts
 from pytest_behave.session.runner import views_to_accept
-from pytest_behave.session.sharing import begun_without_result
+from pytest_behave.session.sharing import begun_and_not_ended
 
 if TYPE_CHECKING:
     from pytest_behave.evaluate.acceptance import Acceptance
@@ -112,12 +113,29 @@ class Controller:
             if not session.config.option.collectonly:
                 self._write()
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport, sched: Any) -> None:
+        """Blame no item for a worker that died while it measured a suite: another worker runs it."""
+        worker = report.node.gateway.id
+        died_of = {owner: suite for suite, owner in begun_and_not_ended(self._parts.places.shared)}
+        if worker not in died_of or self.config.getoption("dist") == "each":  # which gives items to no other worker
+            return
+        with contextlib.suppress(
+            NotImplementedError
+        ):  # by those that hand out whole files, and do so without being asked
+            sched.mark_test_pending(crashitem)
+        report.outcome = "skipped"
+        reason = f"runs on another worker, as {worker} died while it measured {died_of[worker].name}"
+        report.longrepr = (report.nodeid.partition("::")[0], 0, reason)
+
     def _find_lost_suites(self) -> None:
         """Report suites whose worker died when no other was left that needed them."""
         if not self._has_lost_workers:
             return
-        for path, owner in begun_without_result(self._parts.places.shared):
-            run = self._parts.suites.lost(path, owner).run
+        for path, _ in begun_and_not_ended(self._parts.places.shared):
+            if self._parts.suites.known(path) is not None:
+                continue  # another worker found out, and its items arrived
+            run = self._parts.suites.lost(path).run
             self._arrived[path] = {kind: set(range(len(getattr(run, kind)))) for kind in KINDS}
             self._has_lost_suites, self._run = True, None
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_behave.predict.directory import is_cache
+
 if TYPE_CHECKING:
     from pytest_behave.predict.cache import Cache
     from pytest_behave.session.messages import Messages
@@ -40,7 +42,7 @@ class Places:
     def pytest_sessionstart(self) -> None:
         """Refuse a folder of other files before anything is read."""
         folder = self.cache
-        if folder is not None and folder.is_dir() and any(folder.iterdir()) and not (folder / "CACHEDIR.TAG").exists():
+        if folder is not None and folder.is_dir() and any(folder.iterdir()) and not is_cache(folder):
             raise pytest.UsageError(
                 f"--behave-cache: {folder} holds other files and is no prediction cache: name a folder of its own"
             )

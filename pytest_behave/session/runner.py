@@ -12,6 +12,7 @@ import pytest
 
 from pytest_behave.names import SUFFIXES
 from pytest_behave.records import Run
+from pytest_behave.session.ahead import suite_files_ahead
 from pytest_behave.session.collect import SuiteFile, SuiteItem
 from pytest_behave.session.parts import Parts
 
@@ -26,6 +27,13 @@ class Runner:
         self._config = config
         self._parts = parts
         self._is_worker = hasattr(config, "workerinput")
+
+    @pytest.hookimpl
+    def pytest_collection(self) -> None:
+        """Let an xdist worker that would wait for others read suites that are to come."""
+        changed = self._parts.changed
+        if self._is_worker and (changed is None or not changed.leaves_out):
+            self._parts.suites.expect_later(suite_files_ahead(self._config))
 
     @pytest.hookimpl
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

@@ -1,7 +1,7 @@
 """One process of a test run does the work on a suite, the others take what it found: through files in a shared folder.
 
-Of each suite there may be a *claim* (the name of the process that works on it), an *outline*, the mark *begun* (its
-model was started) and a *result*. A process holds the lock of its own name as long as it lives, so that a claim without
+Of each suite there may be a *claim* (the name of the process that works on it), an *outline*, a *result*, and the mark
+*begun* while its model runs. A process holds the lock of its own name as long as it lives, so that a claim without
 a result tells whether to wait for it: a process that died is found out by its free lock.
 """
 
@@ -30,6 +30,9 @@ class Share(Protocol):
     def begin(self, suite: Path) -> None:
         """Mark that the suite's model is about to be started."""
 
+    def end(self, suite: Path) -> None:
+        """Take the mark away: this process outlived the model."""
+
     def publish(self, suite: Path, stage: Stage, text: str) -> None:
         """Let all processes know what was found."""
 
@@ -39,7 +42,7 @@ class Share(Protocol):
     def wait(self, suite: Path, stage: Stage, audience: Audience, what: str) -> str | None:
         """Return what the process that works on a suite finds; None if it died without."""
 
-    def give_up(self, suite: Path, stage: Stage, text: Callable[[str], str]) -> None:
+    def give_up(self, suite: Path, stage: Stage, text: Callable[[], str]) -> None:
         """Let all know what became of a suite whose process died; or let others have it, if it had not begun."""
 
     def close(self) -> None:
@@ -59,6 +62,9 @@ class Alone:
     def begin(self, suite: Path) -> None:
         """Do nothing."""
 
+    def end(self, suite: Path) -> None:
+        """Do nothing."""
+
     def publish(self, suite: Path, stage: Stage, text: str) -> None:
         """Do nothing."""
 
@@ -70,7 +76,7 @@ class Alone:
         """Return None."""
         return None
 
-    def give_up(self, suite: Path, stage: Stage, text: Callable[[str], str]) -> None:
+    def give_up(self, suite: Path, stage: Stage, text: Callable[[], str]) -> None:
         """Do nothing."""
 
     def close(self) -> None:
@@ -102,6 +108,10 @@ class SharedFolder:
         """Mark that the suite's model is about to be started."""
         self._file(suite, "begun").write_text(f"{self.name}\n{suite}", encoding="utf-8")
 
+    def end(self, suite: Path) -> None:
+        """Take the mark away: this process outlived the model."""
+        self._file(suite, "begun").unlink()
+
     def publish(self, suite: Path, stage: Stage, text: str) -> None:
         """Let all processes know what was found; as a whole or not at all."""
         unfinished = self._file(suite, f"{stage}-{self.name}")
@@ -123,7 +133,7 @@ class SharedFolder:
         wait.ends(owner)
         return text
 
-    def give_up(self, suite: Path, stage: Stage, text: Callable[[str], str]) -> None:
+    def give_up(self, suite: Path, stage: Stage, text: Callable[[], str]) -> None:
         """Let all know what became of a suite whose process died; or let others have it, if it had not begun."""
         with self._changes:
             owner = self._owner(suite)
@@ -132,7 +142,7 @@ class SharedFolder:
             if stage == "result" and not self._file(suite, "begun").exists():
                 self._file(suite, "claim").unlink()
                 return
-            self.publish(suite, stage, text(owner))
+            self.publish(suite, stage, text())
 
     def close(self) -> None:
         """Leave: what this process claimed and did not finish is free."""
@@ -166,12 +176,11 @@ def read_shared(folder: Path, suite: Path, stage: Stage) -> str | None:
         return None
 
 
-def begun_without_result(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the suites whose model was started and of which nothing is known, and the process that started it."""
+def begun_and_not_ended(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the suites whose model is running, or ended its process, and the name of that process."""
     for path in sorted(folder.glob("*.begun")):
         owner, _, suite = path.read_text(encoding="utf-8").partition("\n")
-        if read_shared(folder, Path(suite), "result") is None:
-            yield Path(suite), owner
+        yield Path(suite), owner
 
 
 def _file(folder: Path, suite: Path, kind: str) -> Path:

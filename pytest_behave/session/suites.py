@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import traceback
 from collections import defaultdict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from pytest_behave.session.options import RunOptions
 from pytest_behave.session.outline import Outline
 from pytest_behave.session.sharing import Share
 from pytest_behave.session.workshop import Workshop
+
+DIED = "the process that measured this suite died (a crash of its model, or no memory left)"
 
 
 @dataclass
@@ -81,6 +84,7 @@ class Suites:
         self._share = share
         self._messages = messages
         self._expected: dict[Path, None] = {}  # files that are to be collected, in order
+        self._ahead: Iterator[Path] = iter(())  # more of them
         self._outlines: dict[Path, Outline] = {}
         self._results: dict[Path, Result] = {}
         self._baselines: dict[Path, Path] = {}
@@ -88,6 +92,10 @@ class Suites:
     def expect(self, path: Path) -> None:
         """Remember a suite that is going to be collected."""
         self._expected[path] = None
+
+    def expect_later(self, paths: Iterator[Path]) -> None:
+        """Remember more such suites, to be looked for only when there is nothing else to do."""
+        self._ahead = paths
 
     def outline(self, path: Path) -> Outline:
         """Return what a suite declares; raises BehaveError with everything that is wrong with it."""
@@ -104,7 +112,7 @@ class Suites:
         self._prepare_others()
         text = self._share.wait(path, "outline", self._quiet, f"what {path.name} declares")
         if text is None:
-            self._share.give_up(path, "outline", lambda owner: outlines.to_text(_death(path, owner)))
+            self._share.give_up(path, "outline", lambda: outlines.to_text(_death(path)))
         return text or self._outline_text(path)
 
     @property
@@ -114,7 +122,7 @@ class Suites:
 
     def _prepare_others(self) -> None:
         """Prepare suites that are to come and that nobody works on, instead of waiting."""
-        for path in self._expected:
+        for path in chain(self._expected, self._ahead):
             if self._share.read(path, "outline") is None and self._share.claim(path):
                 self._prepared(path)
 
@@ -127,7 +135,7 @@ class Suites:
         except BaseException as error:
             text = outlines.to_text(BehaveError(f"{path}: {_trace(error)}"))
             if not isinstance(error, Exception):
-                self._share.publish(path, "outline", text)  # nobody is to wait for what this process was told to leave
+                self._share.publish(path, "outline", text)
                 raise
         self._share.publish(path, "outline", text)
         return text
@@ -144,7 +152,7 @@ class Suites:
             if text is not None:
                 self._results[path] = result_of(text)
             else:
-                self._share.give_up(path, "result", lambda owner: self._unmeasured(path, _died(owner)))
+                self._share.give_up(path, "result", lambda: self._unmeasured(path, DIED))
         return self._results[path]
 
     def _measured(self, path: Path) -> str:
@@ -155,10 +163,14 @@ class Suites:
         except BaseException as error:
             text = self._unmeasured(path, traceback.format_exception_only(error)[-1].strip(), _trace(error))
             if not isinstance(error, Exception):
-                self._share.publish(path, "result", text)
+                self._end(path, text)  # nobody is to wait for what this process was told to leave
                 raise
-        self._share.publish(path, "result", text)
+        self._end(path, text)
         return text
+
+    def _end(self, path: Path, text: str) -> None:
+        self._share.publish(path, "result", text)
+        self._share.end(path)
 
     def _unmeasured(self, path: Path, reason: str, crash: str = "") -> str:
         run = outlines.unmeasured(self.outline(path), str(path), reason)
@@ -180,9 +192,9 @@ class Suites:
             self._results[path] = result_of(text)
         return self._results[path]
 
-    def lost(self, path: Path, owner: str) -> Result:
+    def lost(self, path: Path) -> Result:
         """Return the result of a suite whose process died when no other was left to find out."""
-        self._results[path] = result_of(self._unmeasured(path, _died(owner)))
+        self._results[path] = result_of(self._unmeasured(path, DIED))
         return self._results[path]
 
     def first_with(self, baseline: Path, suite: Path) -> Path:
@@ -194,9 +206,5 @@ def _trace(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 
-def _died(owner: str) -> str:
-    return f"{owner} died while it measured this suite (a crash of its model, or no memory left): see its output"
-
-
-def _death(path: Path, owner: str) -> SuiteError:
-    return SuiteError([f"{path}: {owner} died while it read this suite and its data (a crash, or no memory left)"])
+def _death(path: Path) -> SuiteError:
+    return SuiteError([f"{path}: the process that read this suite and its data died (a crash, or no memory left)"])
