@@ -19,6 +19,7 @@ from pytest_behave.predict.waiting import Audience, Wait
 
 Stage = Literal["outline", "result"]
 POLL_IN_SECONDS = 0.005
+LIFE_IN_SECONDS = 0.2  # between looks at whether a process is alive, which cost more
 
 
 class Share(Protocol):
@@ -124,10 +125,12 @@ class SharedFolder:
 
     def wait(self, suite: Path, stage: Stage, audience: Audience, what: str) -> str | None:
         """Return what the process that works on a suite finds; None if it died without."""
-        owner, wait = self._owner(suite), Wait(audience, what)
+        owner, wait, look_at = self._owner(suite), Wait(audience, what), 0.0
         while (text := self.read(suite, stage)) is None:
-            if not self._is_alive(owner):
-                return self.read(suite, stage)  # which it may have left at the last moment
+            if time.monotonic() >= look_at:
+                if not self._is_alive(owner):
+                    return self.read(suite, stage)  # which it may have left at the last moment
+                look_at = time.monotonic() + LIFE_IN_SECONDS
             wait.goes_on(owner)
             time.sleep(POLL_IN_SECONDS)
         wait.ends(owner)

@@ -2,7 +2,7 @@
 
     python tests/benchmarks [NAME ...]
 
-NAME is one of kernel, parts, startup, kills; all of them take half an hour on two cores. Each prints the machine, the
+NAME is one of kernel, parts, startup, workers, kills; all of them take half an hour on two cores. Each prints the machine, the
 versions, its ratios and what is required. The exit code is 1 if anything required is missed.
 """
 
@@ -17,6 +17,7 @@ SCRIPTS = {
     "kernel": "bench_kernel.py",
     "parts": "bench_parts.py",
     "startup": "bench_startup.py",
+    "workers": "bench_workers.py",
     "kills": "kill_runs.py",
 }
 
