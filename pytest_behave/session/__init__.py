@@ -30,7 +30,8 @@ def register(config: pytest.Config) -> None:
     places = Places(config, messages)
     workshop = Workshop(config, options, places, conftests, messages.terminal)
     share = Alone(places.shared) if worker is None else SharedFolder(places.shared, worker["workerid"])
-    suites = Suites(options, workshop, share, messages)
+    workers = 1 if worker is None else int(worker["workercount"])
+    suites = Suites(options, workshop, share, messages, workers)
     changed = _changed(config, options, conftests, places, messages, suites, workshop)
     parts = Parts(options, messages, conftests, places, workshop, share, suites, changed)
     config.stash[PARTS] = parts

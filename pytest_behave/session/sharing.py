@@ -28,6 +28,9 @@ class Share(Protocol):
     def claim(self, suite: Path) -> bool:
         """Tell whether this process is the one that works on a suite, as it is from now on if no other is."""
 
+    def wait_for_claim(self, suite: Path, seconds: float) -> None:
+        """Leave a suite to other processes, for so long."""
+
     def begin(self, suite: Path) -> None:
         """Mark that the suite's model is about to be started."""
 
@@ -59,6 +62,9 @@ class Alone:
     def claim(self, suite: Path) -> bool:  # noqa: ARG002 - as Share
         """Return True."""
         return True
+
+    def wait_for_claim(self, suite: Path, seconds: float) -> None:
+        """Do nothing."""
 
     def begin(self, suite: Path) -> None:
         """Do nothing."""
@@ -104,6 +110,12 @@ class SharedFolder:
             if not owner:
                 self._file(suite, "claim").write_text(self.name, encoding="utf-8")
             return owner in ("", self.name)
+
+    def wait_for_claim(self, suite: Path, seconds: float) -> None:
+        """Leave a suite to other processes, for so long."""
+        until = time.monotonic() + seconds
+        while not self._owner(suite) and time.monotonic() < until:
+            time.sleep(POLL_IN_SECONDS)
 
     def begin(self, suite: Path) -> None:
         """Mark that the suite's model is about to be started."""

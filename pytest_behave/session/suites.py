@@ -7,7 +7,6 @@ import traceback
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from pytest_behave.session.outline import Outline
 from pytest_behave.session.sharing import Share
 from pytest_behave.session.workshop import Workshop
 
+PATIENCE_IN_SECONDS = 1  # with workers that have not had their share of suites yet
 DIED = "the process that measured this suite died (a crash of its model, or no memory left)"
 
 
@@ -78,11 +78,15 @@ def result_of(text: str) -> Result:
 class Suites:
     """Outlines and results by suite file. One process reads and measures a suite, the others wait and take over."""
 
-    def __init__(self, options: RunOptions, workshop: Workshop, share: Share, messages: Messages) -> None:
+    def __init__(
+        self, options: RunOptions, workshop: Workshop, share: Share, messages: Messages, workers: int = 1
+    ) -> None:
         self._options = options
         self._workshop = workshop
         self._share = share
         self._messages = messages
+        self._workers = workers
+        self._own: set[Path] = set()  # what this process was first to come to
         self._expected: dict[Path, None] = {}  # files that are to be collected, in order
         self._ahead: Iterator[Path] = iter(())  # more of them
         self._outlines: dict[Path, Outline] = {}
@@ -107,6 +111,8 @@ class Suites:
         text = self._share.read(path, "outline")
         if text is not None:
             return text
+        if self._has_its_share():
+            self._share.wait_for_claim(path, PATIENCE_IN_SECONDS)
         if self._share.claim(path):
             return self._prepared(path)
         self._prepare_others()
@@ -122,12 +128,20 @@ class Suites:
 
     def _prepare_others(self) -> None:
         """Prepare suites that are to come and that nobody works on, instead of waiting."""
-        for path in chain(self._expected, self._ahead):
+        self._expected |= dict.fromkeys(self._ahead)
+        for path in self._expected:
+            if self._has_its_share():
+                return
             if self._share.read(path, "outline") is None and self._share.claim(path):
                 self._prepared(path)
 
+    def _has_its_share(self) -> bool:
+        """Tell whether this process is to leave the next suite to another: to read it is little, to measure it much."""
+        return len(self._own) * self._workers >= max(len(self._expected), 1)
+
     def _prepared(self, path: Path) -> str:
         """Read a suite, and let all know what it declares or why it cannot be read."""
+        self._own.add(path)
         try:
             text = outlines.to_text(self._workshop.prepare(path))
         except BehaveError as error:
