@@ -150,7 +150,7 @@ def _schema(parsed: argparse.Namespace) -> int:
 
 
 def _init(parsed: argparse.Namespace) -> int:
-    from pytest_behave.evaluate.init import first_suite
+    from pytest_behave.commands.init import first_suite
 
     output = parsed.output or parsed.data.with_name(parsed.data.name.partition(".")[0] + ".behave.yaml")
     if output.exists():
@@ -162,7 +162,7 @@ def _init(parsed: argparse.Namespace) -> int:
 
 
 def _lint(parsed: argparse.Namespace) -> int:
-    from pytest_behave.evaluate.lint import lint_lines
+    from pytest_behave.commands.lint import lint_lines
 
     found = OK
     for path in parsed.suites:
@@ -173,7 +173,7 @@ def _lint(parsed: argparse.Namespace) -> int:
 
 
 def _diff(parsed: argparse.Namespace) -> int:
-    from pytest_behave.evaluate.differences import difference
+    from pytest_behave.commands.differences import difference
 
     run = difference(parsed.before, parsed.after)
     if parsed.format == "md":
@@ -197,7 +197,7 @@ def _diff(parsed: argparse.Namespace) -> int:
 
 
 def _selfcheck(parsed: argparse.Namespace) -> int:
-    from pytest_behave.evaluate.selfcheck import selfcheck
+    from pytest_behave.commands.selfcheck import selfcheck
     from pytest_behave.predict.progress import progress_bar
     from pytest_behave.report.selfcheck import selfcheck_lines
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pytest_behave.declare.load import load_suite
 from pytest_behave.errors import DataError
-from pytest_behave.evaluate.extensions import Extensions
-from pytest_behave.evaluate.parted import Resources, prepare_in_parts
-from pytest_behave.evaluate.prepare import Prepared, known_metric_names, prepare
+from pytest_behave.prepare.extensions import Extensions
+from pytest_behave.parts.preparation import Resources, prepare_in_parts
+from pytest_behave.prepare.preparation import Prepared, known_metric_names, prepare
 from pytest_behave.evaluate.run import pick_model, run_suite
 from pytest_behave.records import Suite, SuiteRun
 

@@ -11,10 +11,10 @@ import numpy as np
 from pytest_behave.compare.verdicts import judge, with_known_failure
 from pytest_behave.data.columns import canonical_text, column_of
 from pytest_behave.errors import BehaveError
-from pytest_behave.evaluate.clustered import FEWEST_CLUSTERS, effective_wilson
-from pytest_behave.evaluate.judged import behavior_of, line_of
-from pytest_behave.evaluate.measured import MOST_INSTANCES, Predictor, shortened
-from pytest_behave.evaluate.prepare import Item, Prepared
+from pytest_behave.evidence.clustered import FEWEST_CLUSTERS, effective_wilson
+from pytest_behave.judge.judgement import behavior_of, line_of
+from pytest_behave.evidence.rows import MOST_INSTANCES, Predictor, shortened
+from pytest_behave.prepare.preparation import Item, Prepared
 from pytest_behave.measure.cases import failed_checks
 from pytest_behave.measure.outcome import Coder, class_outputs
 from pytest_behave.measure.statistics import proportion_estimates

@@ -11,7 +11,7 @@ import pandas as pd
 from pytest_behave.compare.store import baseline_paths
 from pytest_behave.data.readers import files_of, is_reference
 from pytest_behave.errors import DataError
-from pytest_behave.evaluate.prepare import Prepared
+from pytest_behave.prepare.preparation import Prepared
 from pytest_behave.evaluate.run import pick_model
 from pytest_behave.predict.code import Reach
 from pytest_behave.predict.identity import GIVE

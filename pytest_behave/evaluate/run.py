@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from pytest_behave.compare.predictions import predictions_bytes
+from pytest_behave.outputs.predictions import predictions_bytes
 from pytest_behave.data.table import Table
 from pytest_behave.errors import BehaveError, did_you_mean
-from pytest_behave.evaluate.baseline import Against, against_model, against_stored, predictions_to_store
+from pytest_behave.evidence.baseline import Against, against_model, against_stored, predictions_to_store
 from pytest_behave.evaluate.golden import result_of, run_cases, tag_behaviors, tag_items, with_counted
-from pytest_behave.evaluate.judged import Judged, behavior_of
-from pytest_behave.evaluate.measured import Measured, Predictor, Share, alone
-from pytest_behave.evaluate.prepare import Prepared
-from pytest_behave.evaluate.repeats import with_repeats
-from pytest_behave.evaluate.streamed import judged_in_parts
+from pytest_behave.judge.judgement import Judged, behavior_of
+from pytest_behave.evidence.rows import Measured, Predictor, Share, alone
+from pytest_behave.prepare.preparation import Prepared
+from pytest_behave.prepare.repeats import with_repeats
+from pytest_behave.parts.sums import judged_in_parts
 from pytest_behave.records import Behavior, Key, ModelSpec, SuiteRun, Verdict
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from pytest_behave.session.green import Tally, remember
 from pytest_behave.session.runner import RUNNER
 
 if TYPE_CHECKING:
-    from pytest_behave.evaluate.acceptance import Acceptance
+    from pytest_behave.commands.acceptance import Acceptance
 
 
 class Controller:
@@ -160,7 +160,7 @@ class Controller:
         mode = self.config.getoption("behave_baseline")
         if mode == "check" or self.config.option.collectonly:
             return
-        from pytest_behave.evaluate.acceptance import acceptance, union
+        from pytest_behave.commands.acceptance import acceptance, union
 
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         if self.uncollected and not self.config.option.continue_on_collection_errors:

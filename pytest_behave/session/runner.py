@@ -27,7 +27,7 @@ from pytest_behave.session import green
 
 if TYPE_CHECKING:
     from pytest_behave.evaluate import Extensions, Prepared, Resources
-    from pytest_behave.evaluate.frames import SuiteView
+    from pytest_behave.evaluate.views import SuiteView
     from pytest_behave.predict.cache import Cache
     from pytest_behave.predict.waiting import Audience
     from pytest_behave.records import Behavior, Predictions, SuiteRun
@@ -356,7 +356,7 @@ class Runner:
     @pytest.hookimpl
     def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> list[str] | None:
         """Explain failed comparisons with a metric of a suite."""
-        if "pytest_behave.evaluate.frames" not in sys.modules:
+        if "pytest_behave.evaluate.views" not in sys.modules:
             return None
         from pytest_behave.session.fixture import explain_comparison
 
