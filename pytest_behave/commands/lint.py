@@ -15,11 +15,11 @@ from pytest_behave.compare.store import WorkingTree, baseline_paths, read_baseli
 from pytest_behave.compare.verdicts import enough, instances_needed
 from pytest_behave.errors import BehaveError, did_you_mean
 from pytest_behave.evaluate import prepare_file
-from pytest_behave.prepare.extensions import Extensions
 from pytest_behave.evaluate.golden import TAG, tag_items
-from pytest_behave.prepare.preparation import Item, Prepared
 from pytest_behave.measure.kernel import Masks
 from pytest_behave.measure.statistics import Proportion
+from pytest_behave.prepare.extensions import Extensions
+from pytest_behave.prepare.preparation import Item, Prepared
 from pytest_behave.records import ModelSpec, Slice
 from pytest_behave.records.bits import AnyOf
 
@@ -188,7 +188,7 @@ def _never_regressed(prepared: Prepared) -> list[str]:
 def _independent(prepared: Prepared, slice_: Slice) -> int:
     clusters = None if prepared.table is None else prepared.table.clusters()
     rows = np.flatnonzero(slice_.mask)
-    return len(rows) if clusters is None else len(np.unique(clusters[rows]))
+    return len(rows) if clusters is None else len(set(clusters[rows].tolist()))
 
 
 def _near_duplicates(slices: tuple[Slice, ...]) -> list[str]:

@@ -14,22 +14,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from pytest_behave.compare.multiplicity import critical_value
 from pytest_behave.compare.power import pairs_for_loss, smallest_loss_caught, smallest_shift_caught
 from pytest_behave.compare.tails import SEED, Z
 from pytest_behave.errors import BehaveError
 from pytest_behave.evaluate import prepare_file
+from pytest_behave.evaluate.run import pick_model
+from pytest_behave.evidence.protocol import Unpairable
+from pytest_behave.evidence.swaps import Swaps
+from pytest_behave.evidence.whole import WholeRun, find_baseline, predictor_of
 from pytest_behave.judge.comparisons import Comparisons
-from pytest_behave.judge.judgement import Judged
-from pytest_behave.evidence.rows import Measured
+from pytest_behave.judge.judgement import Judgement
+from pytest_behave.measure.intervals import wilson
 from pytest_behave.prepare.preparation import Item
 from pytest_behave.prepare.repeats import with_repeats
-from pytest_behave.evaluate.run import find_baseline, pick_model
-from pytest_behave.evidence.swaps import Swaps
-from pytest_behave.measure.intervals import wilson
 from pytest_behave.records import Key
-from pytest_behave.records.pairs import PairedValues
 from pytest_behave.records.selfcheck import SelfCheck, Sight
 
 
@@ -49,7 +50,7 @@ def selfcheck(
     prepared = prepare_file(path)
     candidate = pick_model(prepared, model)
     prepared = with_repeats(prepared, candidate.repeats)
-    against = find_baseline(prepared, None if prepared.table is None else prepared.table.fork())
+    against = find_baseline(prepared)
     if against is not None and against.outcome is None:
         raise BehaveError(f"{path}: a self-check needs the baseline's predictions: {against.reason}")
     if prepared.table is None or against is None or against.outcome is None:
@@ -57,19 +58,18 @@ def selfcheck(
             f"{path}: a self-check compares with a baseline and its predictions, and there are none: accept them with "
             f"`pytest --behave --behave-baseline=new {path}`"
         )
-    measured = Measured(prepared, candidate, more=against.columns)
-    judged = Judged(measured, dt.date.today().isoformat(), against)  # noqa: DTZ011 - the user's own calendar
-    if judged.comparisons is None or not judged.tests:
+    evidence = WholeRun.of(prepared, candidate, predictor_of(prepared, candidate), against).evidence
+    judgement = Judgement(prepared, evidence, dt.date.today().isoformat())  # noqa: DTZ011 - the user's own calendar
+    if judgement.comparisons is None or not judgement.tests:
         raise BehaveError(f"{path}: there is no `max_regression` to check")
     random = np.random.default_rng(SEED)
-    clusters = prepared.table.clusters(cluster)
-    if clusters is None:
-        clusters = np.arange(len(prepared.table))
+    names = prepared.table.clusters(cluster)
+    clusters = np.arange(len(prepared.table)) if names is None else pd.factorize(names)[0]
     flagged: Counter[Key] = Counter()
     alarms = naive = 0
     for _ in range(runs):
         swaps = Swaps(random.integers(0, 2, int(clusters.max()) + 1).astype(bool)[clusters])
-        verdicts = judged.swapped(swaps).changes()
+        verdicts = judgement.beside(evidence.swapped(swaps)).changes()
         regressed = [(item.slice, item.name) for item, verdict in verdicts if verdict.verdict == "regressed"]
         flagged.update(regressed)
         alarms += bool(regressed)
@@ -79,43 +79,42 @@ def selfcheck(
     return SelfCheck(
         suite=prepared.suite.name,
         rows=len(prepared.table.once),
-        bounds=judged.tests,
+        bounds=judgement.tests,
         alpha=prepared.suite.comparison.alpha,
         runs=runs,
         alarms=alarms,
         interval=(float(low), float(high)),
         naive=naive,
         flagged=tuple(flagged.most_common(3)),
-        sights=tuple(_sights(judged, judged.comparisons)),
-        alike=not any(found.change.change for found in judged.comparisons.found.values()),
+        sights=tuple(_sights(judgement, judgement.comparisons)),
+        alike=not any(found.change.change for found in judgement.comparisons.found.values()),
     )
 
 
-def _sights(judged: Judged, comparisons: Comparisons) -> list[Sight]:
-    bounds = [item for item, _ in judged.changes() if (item.slice, item.name) in comparisons.found]
+def _sights(judgement: Judgement, comparisons: Comparisons) -> list[Sight]:
+    bounds = [item for item, _ in judgement.changes() if (item.slice, item.name) in comparisons.found]
     found = [comparisons.found[item.slice, item.name].paired for item in bounds]
     flippable = [item.flippable for item in found if item.flippable is not None]
-    alpha = judged.prepared.suite.comparison.alpha
+    alpha = judgement.prepared.suite.comparison.alpha
     by_flips = critical_value(flippable, alpha * len(flippable) / len(found)) if flippable else np.inf
     alone = -_normal_quantile(alpha / len(found)) if found else np.inf
     criticals = [max(by_flips, -_normal_quantile(alpha)) if item.flippable is not None else alone for item in found]
-    return [_sight(judged, comparisons, item, critical) for item, critical in zip(bounds, criticals, strict=True)]
+    return [_sight(judgement, comparisons, item, critical) for item, critical in zip(bounds, criticals, strict=True)]
 
 
-def _sight(judged: Judged, comparisons: Comparisons, item: Item, critical: float) -> Sight:
+def _sight(judgement: Judgement, comparisons: Comparisons, item: Item, critical: float) -> Sight:
     compared = comparisons.found[item.slice, item.name]
     result, change = compared.paired, compared.change
     margin = max(result.margin, 0.0) if np.isfinite(result.margin) else 0.0
-    pairs = None if item.kind == "gap" else comparisons.pairs(judged.chosen[item.metric])
+    pairing = None if item.kind == "gap" else comparisons.evidence.pairing(judgement.chosen[item.metric])
     blind = Sight(
         item.slice,
         item.name,
         rows=comparisons.independent((item.slice, item.name)),
-        clusters=comparisons.measured.table.spec.cluster is not None,
-        share=isinstance(pairs, PairedValues) and pairs.binary,
+        clusters=judgement.prepared.table is not None and judgement.prepared.table.spec.cluster is not None,
+        share=pairing is not None and not isinstance(pairing, Unpairable) and pairing.is_share,
     )
-    is_counted = change.test.startswith(("mcnemar", "tango")) and result.n > 0
-    if is_counted and change.broken is not None and change.fixed is not None:
+    if result.is_counted and result.n > 0 and change.broken is not None and change.fixed is not None:
         disagreement = (change.broken + change.fixed) / result.n
         loss = smallest_loss_caught(disagreement, result.n, margin, critical)
         if loss >= 1:

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_behave.outputs.predictions import predictions_bytes
 from pytest_behave.declare.load import suite_of_data
 from pytest_behave.decorators import ATTRIBUTE, Mark
 from pytest_behave.errors import BaselineError, BehaveError, MetricError, did_you_mean
-from pytest_behave.evidence.baseline import Against, predictions_to_store
+from pytest_behave.evaluate.run import empty_run
+from pytest_behave.evidence.baseline import predictions_to_store
+from pytest_behave.evidence.rows import RowEvidence
+from pytest_behave.evidence.whole import WholeRun, find_baseline, predictor_of
 from pytest_behave.judge.comparisons import Comparisons
-from pytest_behave.prepare.extensions import Extensions
 from pytest_behave.judge.judgement import behavior_of
-from pytest_behave.evidence.rows import Measured, Predictor
+from pytest_behave.measure.registry import Chosen, find_metric
+from pytest_behave.outputs.predictions import predictions_bytes
+from pytest_behave.prepare.extensions import Extensions
 from pytest_behave.prepare.preparation import Item, Prepared, known_metric_names, prepare
 from pytest_behave.prepare.repeats import with_repeats
-from pytest_behave.evaluate.run import empty_run, find_baseline
-from pytest_behave.measure.registry import Chosen, find_metric
 from pytest_behave.records import (
     Behavior,
     Bounds,
@@ -163,21 +164,21 @@ class SuiteView:
     def __init__(
         self, prepared: Prepared, *, ref: str | None = None, accepts: bool = False, cache: Cache | None = None
     ) -> None:
-        prepared = with_repeats(prepared, prepared.models[-1].repeats)
-        self._fork = None if prepared.table is None else prepared.table.fork()
+        self._prepared = with_repeats(prepared, prepared.models[-1].repeats)
         self._ref, self._accepts = ref, accepts
         self._kept = cache
-        self._predictor = Predictor(prepared, prepared.models[-1], cache=cache)
-        self._measured = Measured(prepared, prepared.models[-1], self._predictor)
+        self._model = prepared.models[-1]
+        self._predictor = predictor_of(self._prepared, self._model, cache=cache)
+        self._run = WholeRun.of(self._prepared, self._model, self._predictor)
         self._regressions: dict[tuple[str, str], Behavior] = {}
-        self._slices = {slice_.name: slice_ for slice_ in self._measured.slices}
+        self._slices = {slice_.name: slice_ for slice_ in self._run.evidence.slices}
         self._cache: dict[tuple[str, str], MetricValue] = {}
-        problems = [f"slice {item.name!r}: {item.problem}" for item in self._measured.slices if item.problem]
+        problems = [f"slice {item.name!r}: {item.problem}" for item in self._run.evidence.slices if item.problem]
         if problems:
             raise BehaveError("; ".join(problems))
 
     def __repr__(self) -> str:
-        return f"<suite {self._measured.prepared.suite.name!r}, {len(self.ids)} rows, {len(self._slices)} slices>"
+        return f"<suite {self._prepared.suite.name!r}, {len(self.ids)} rows, {len(self._slices)} slices>"
 
     @property
     def slices(self) -> list[str]:
@@ -187,7 +188,7 @@ class SuiteView:
     @property
     def ids(self) -> np.ndarray:
         """The ids of all instances."""
-        return self._measured.table.once.ids
+        return self._run.evidence.rows.instances
 
     @property
     def overall(self) -> SliceView:
@@ -213,33 +214,38 @@ class SuiteView:
         key = (slice_.name, metric)
         if key not in self._cache:
             chosen = self._chosen(metric)
-            estimate = self._measured.estimate(chosen, slice_)
-            instances = self._measured.worst_instances(chosen, slice_)
+            evidence = self._run.evidence
+            estimate = evidence.estimate(chosen, slice_)
+            worst = evidence.worst(chosen, slice_)
+            shown = evidence.shown(worst, ()).worst
+            instances = tuple(shown[place] for place in worst)
             value = MetricValue.of(slice_.name, metric, slice_.size, estimate, instances)
             value._view, value._slice = self, slice_  # noqa: SLF001 - it is made here only
             self._cache[key] = value
         return self._cache[key]
 
     @cached_property
-    def _against(self) -> Against | None:
-        return find_baseline(self._measured.prepared, self._fork, self._ref, cache=self._kept)
+    def _beside(self) -> RowEvidence:
+        """The same rows beside the baseline, which is looked for when the first regression is asked for."""
+        return self._run.evidence.beside(find_baseline(self._prepared, self._ref, cache=self._kept))
 
     def regression(self, slice_: Slice, metric: str) -> Regression:
         """Return how much worse than the baseline a metric is on a slice.
 
         While baselines are being accepted (``--behave-baseline=new`` or ``accept``) it is 0, but against another model.
         """
-        prepared, name = self._measured.prepared, f"{metric} of {slice_.name!r}"
+        prepared, name = self._prepared, f"{metric} of {slice_.name!r}"
         chosen = self._chosen(metric)
         worse = 1 if chosen.better == "lower" else -1
-        estimate = self._measured.estimate(chosen, slice_)
+        estimate = self._run.evidence.estimate(chosen, slice_)
+        against = self._beside.against
         item = Item(slice_.name, metric, Bounds(max_regression=Tolerance(0.0)))
         verdict = Verdict("holds")
         behavior = behavior_of(item, chosen.better, slice_.size, estimate, verdict, slice_.family)
         found = None
-        if self._against is not None:
+        if against is not None:
             key = (slice_.name, metric)
-            comparisons = Comparisons(self._measured, self._against, {key: estimate}, [item], only=chosen)
+            comparisons = Comparisons(prepared, self._beside, against, {key: estimate}, [item], [chosen])
             found = comparisons.found.get(key)
             behavior = replace(behavior, baseline=None if found is None else found.change)
         self._regressions[slice_.name, metric] = behavior
@@ -247,8 +253,8 @@ class SuiteView:
             return Regression.of(
                 name, Change(estimate.value, change=0.0, low=0.0, high=0.0, reason="being accepted"), worse
             )
-        stored = None if self._against is None else self._against.stored
-        if self._against is None or (stored is not None and (slice_.name, metric) not in stored.entries):
+        stored = None if against is None else against.stored
+        if against is None or (stored is not None and (slice_.name, metric) not in stored.entries):
             raise BaselineError(
                 f"there is no baseline for {name} of {prepared.suite.name}: accept it with "
                 "`pytest --behave --behave-baseline=new`"
@@ -258,7 +264,7 @@ class SuiteView:
         return Regression.of(name, found.change, worse)
 
     def _chosen(self, metric: str) -> Chosen:
-        prepared = self._measured.prepared
+        prepared = self._prepared
         declared = {item.spec.name: item for item in prepared.chosen}
         return declared.get(metric) or find_metric(
             MetricSpec(metric, metric), prepared.task, prepared.extensions.metrics
@@ -266,11 +272,15 @@ class SuiteView:
 
     def run_to_accept(self) -> tuple[SuiteRun, Path, bytes]:
         """Return the regressions that were asked for as a run, the suite's place, and the file of outputs behind it."""
-        prepared, fingerprint = self._measured.prepared, self._predictor.fingerprint
-        run = empty_run(prepared, self._measured.model, fingerprint)
-        use = None if self._against is None else self._against.use
+        prepared, fingerprint, against = self._prepared, self._predictor.fingerprint, self._beside.against
+        run = empty_run(prepared, self._model, fingerprint)
+        use = None if against is None else against.use
         run = replace(run, behaviors=tuple(self._regressions.values()), baseline=use)
-        return run, prepared.suite.path, predictions_bytes(predictions_to_store(self._measured, fingerprint))
+        return (
+            run,
+            prepared.suite.path,
+            predictions_bytes(predictions_to_store(prepared.suite, self._run.said, fingerprint)),
+        )
 
 
 def suite_of_frame(  # noqa: PLR0913 - a suite is made of all of these

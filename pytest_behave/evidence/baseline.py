@@ -9,12 +9,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from pytest_behave.outputs.predictions import read_predictions
 from pytest_behave.compare.store import Commit, WorkingTree, baseline_paths, differences, read_baseline
 from pytest_behave.compare.tails import SEED
 from pytest_behave.data.table import Table
-from pytest_behave.evidence.rows import Measured, Predictor, outcome_of
-from pytest_behave.prepare.preparation import Prepared
+from pytest_behave.evidence.outcome import Answered, answered
+from pytest_behave.evidence.predictor import Predictor
+from pytest_behave.outputs.predictions import read_predictions
+from pytest_behave.prepare.preparation import Coding, Prepared
 from pytest_behave.prepare.repeats import rows_of, with_agreement
 from pytest_behave.records import (
     Accepted,
@@ -24,10 +25,12 @@ from pytest_behave.records import (
     Predictions,
     StoredBaseline,
     StoredPredictions,
+    Suite,
 )
 
 OTHER_DATASET = "the dataset is not the one that the baseline was accepted on"
 NOTHING_COMMON = "no row is in both, unchanged"
+STORED = ModelSpec("baseline", "predictions", "")  # how errors call the model behind stored outputs
 ENOUGH = 0.9  # of all rows that either has, both should have so many unchanged
 
 
@@ -62,19 +65,20 @@ def coverage_of(use: BaselineUse) -> float:
     return use.common / everything if everything else 0.0
 
 
-def against_model(
-    prepared: Prepared, table: Table, model: ModelSpec, predictor: Predictor, ref: str | None = None
-) -> Against:
-    """Return another model as the baseline, run over the same rows; a commit ``ref`` has no part in that."""
-    once, repeats = table.once, table.repeats
-    predictions = predictor.predict("rows", once.frame, once.ids.tolist(), repeats)
-    outcome = outcome_of(prepared, table, model, predictions, {})
-    if model.repeats >= repeats:
-        outcome = with_agreement(outcome, repeats)
-    use = baseline_use(prepared, "model", model.name, len(once))
+def against_model(prepared: Prepared, table: Table, predictor: Predictor, ref: str | None = None) -> Against:
+    """Return another model as the baseline, run over the rows of a table; a commit ``ref`` has no part in that."""
+    model, repeats = prepared.baseline, table.repeats
+    if model is None:
+        raise TypeError("the suite compares with no model")
+    found = answered(prepared.coding, table, model, predictor.of_table(table).predictions)
+    predictor.check()
+    outcome = with_agreement(found.outcome, repeats) if model.repeats >= repeats else found.outcome
+    use = baseline_use(prepared.suite, "model", model.name, len(table.once))
     notes = [f"--behave-against={ref} is not used: the suite compares with the model {model.name}"] if ref else []
     notes += repeats_notes(min(model.repeats, repeats), repeats)
-    return Against(use, outcome, np.ones(len(table), dtype=bool), notes=tuple(notes), columns=_named(table))
+    return Against(
+        use, outcome, np.ones(len(table), dtype=bool), notes=tuple(notes), columns=named_columns(found.table)
+    )
 
 
 def repeats_notes(given: int, repeats: int) -> list[str]:
@@ -130,14 +134,15 @@ def against_stored(prepared: Prepared, table: Table, ref: str | None) -> Against
     if isinstance(found, str) or reason:
         against = replace(against, common=np.ones(len(table), dtype=bool))
         return values_alone(against, reason, len(table.once), table.fingerprint)
-    against = aligned(prepared, table, found, against)
-    notes = [*repeats_notes(found.repeats, table.repeats), *lost_notes(prepared, table, found.columns)]
+    said, against = aligned(prepared.suite, table, found, against)
+    against, _ = with_outputs(prepared.coding, table, said, against)
+    notes = [*repeats_notes(found.repeats, table.repeats), *lost_notes(prepared.suite, table, found.columns)]
     return replace(against, notes=(*notes, *coverage_notes(against.use)))
 
 
 def against_values(prepared: Prepared, known: StoredValues, ref: str | None) -> Against:
     """Return stored values to compare with, before anything is known of the outputs behind them."""
-    use = baseline_use(prepared, "stored" if ref is None else "commit", known.values.model, 0)
+    use = baseline_use(prepared.suite, "stored" if ref is None else "commit", known.values.model, 0)
     use = replace(use, ref=ref or "", accepted=known.changed)
     return Against(use, None, np.zeros(0, dtype=bool), known.values, known.accepted)
 
@@ -159,19 +164,23 @@ def values_alone(against: Against, reason: str, rows: int, fingerprint: str) -> 
     return replace(against, use=use, reason=reason, notes=tuple(notes))
 
 
-def baseline_use(prepared: Prepared, kind: str, name: str, common: int) -> BaselineUse:
+def baseline_use(suite: Suite, kind: str, name: str, common: int) -> BaselineUse:
     """Return what is said of a baseline before anything is compared."""
-    alpha = prepared.suite.comparison.alpha
-    return BaselineUse(kind, name, alpha, tests=0, seed=SEED, common=common)  # type: ignore[arg-type]
+    return BaselineUse(kind, name, suite.comparison.alpha, tests=0, seed=SEED, common=common)  # type: ignore[arg-type]
 
 
-def aligned(prepared: Prepared, table: Table, found: StoredPredictions, against: Against) -> Against:
-    """Bring the stored outputs into the order of the dataset; rows that it lacks get any row's, and are not common."""
+def aligned(
+    suite: Suite, table: Table, found: StoredPredictions, against: Against
+) -> tuple[StoredPredictions, Against]:
+    """Bring stored outputs into the order of a table; rows that they lack get any row's, and are not common.
+
+    The outputs have a row per answer, as the table has.
+    """
     once, repeats = table.once, table.repeats
     size = len(found.ids) // found.repeats
     rows = pd.Index(found.ids[:size]).get_indexer(pd.Index(once.ids.tolist()))
     known = rows >= 0
-    lost = _lost(prepared, table, found.columns)
+    lost = _lost(suite, table, found.columns)
     content = table.hashes(name for name in found.columns if name not in lost)
     same_content = np.ones(len(once), dtype=bool) if lost else content == found.content[rows]
     same_target = target_hashes(table) == found.target[rows]
@@ -183,27 +192,33 @@ def aligned(prepared: Prepared, table: Table, found: StoredPredictions, against:
         removed=size - int(known.sum()),
         changed=int((known & ~common).sum()),
     )
-    against = replace(against, use=use, common=np.tile(common, repeats), other_repeats=found.repeats != repeats)
-    if not common.any():
-        return replace(against, reason=NOTHING_COMMON, columns=_nothing_said(found.predictions, len(table)))
-    filled = np.where(common, rows, rows[common][0])
+    filled = np.where(common, rows, rows[common][0] if common.any() else 0)
     answers = (np.arange(repeats)[:, None] % found.repeats * size + filled).ravel()
-    said = rows_of(found.predictions, answers)
-    outcome = outcome_of(prepared, table, ModelSpec("baseline", "predictions", ""), said, {})
-    if found.repeats >= repeats:
-        outcome = with_agreement(outcome, repeats)
-    outside = {name: series.where(against.common) for name, series in _named(table).items()}
-    return replace(against, outcome=outcome, columns=outside)
+    said = replace(found, ids=table.ids, predictions=rows_of(found.predictions, answers))
+    against = replace(against, use=use, common=np.tile(common, repeats), other_repeats=found.repeats != repeats)
+    return said, against if common.any() else replace(against, reason=NOTHING_COMMON)
 
 
-def _lost(prepared: Prepared, table: Table, columns: Iterable[str]) -> list[str]:
-    outputs = output_columns_of(prepared)
+def with_outputs(
+    coding: Coding, table: Table, said: StoredPredictions, against: Against
+) -> tuple[Against, Answered | None]:
+    """Return the baseline with the outcome of its outputs on the rows of a table, valid on the common ones, and those."""
+    if against.reason:
+        return replace(against, columns=_nothing_said(said.predictions, len(table))), None
+    found = answered(coding, table, STORED, said.predictions)
+    outcome = with_agreement(found.outcome, table.repeats) if said.repeats >= table.repeats else found.outcome
+    outside = {name: series.where(against.common) for name, series in named_columns(found.table).items()}
+    return replace(against, outcome=outcome, columns=outside), found
+
+
+def _lost(suite: Suite, table: Table, columns: Iterable[str]) -> list[str]:
+    outputs = output_columns_of(suite)
     return [name for name in columns if name not in table.frame.columns or name in outputs]
 
 
-def lost_notes(prepared: Prepared, table: Table, columns: Iterable[str]) -> list[str]:
+def lost_notes(suite: Suite, table: Table, columns: Iterable[str]) -> list[str]:
     """Return what keeps rows with other content from being told."""
-    lost = _lost(prepared, table, columns)
+    lost = _lost(suite, table, columns)
     if not lost:
         return []
     why = "now holds a model's output" if lost[0] in table.frame.columns else "is gone"
@@ -216,20 +231,19 @@ def _nothing_said(predictions: Predictions, size: int) -> dict[str, pd.Series]:
     return {name: pd.Series([None] * size, dtype=object) for name, said in names.items() if said is not None}
 
 
-def _named(table: Table) -> dict[str, pd.Series]:
+def named_columns(table: Table) -> dict[str, pd.Series]:
     """Return the outputs that predicates may call ``baseline.output`` and ``baseline.score``."""
     return {f"baseline.{name}": series for name, series in table.outputs.items() if name in ("output", "score")}
 
 
-def content_columns(prepared: Prepared, table: Table) -> list[str]:
+def content_columns(suite: Suite, table: Table) -> list[str]:
     """Return the columns that an instance consists of: not its id, not its target, not what a model said of it."""
-    left_out = {*table.spec.id, table.spec.target, *output_columns_of(prepared)}
+    left_out = {*table.spec.id, table.spec.target, *output_columns_of(suite)}
     return sorted(str(name) for name in table.frame.columns if name not in left_out)
 
 
-def output_columns_of(prepared: Prepared) -> set[str]:
+def output_columns_of(suite: Suite) -> set[str]:
     """Return the columns of the dataset that hold what a model of the suite said."""
-    suite = prepared.suite
     models = [*suite.models, *([suite.baseline] if suite.baseline else [])]
     return {spec.location for spec in models if spec.kind == "column"}
 
@@ -252,10 +266,10 @@ def coverage_notes(use: BaselineUse) -> list[str]:
     return [f"rows since the baseline: {', '.join(parts)}; compared on the {use.common:,} in common{few}"]
 
 
-def predictions_to_store(measured: Measured, fingerprint: str) -> StoredPredictions:
+def predictions_to_store(suite: Suite, said: Answered, fingerprint: str) -> StoredPredictions:
     """Return what a model said, to be accepted as the baseline."""
-    prepared, table, outcome = measured.prepared, measured.table, measured.outcome
-    columns = content_columns(prepared, table)
+    table = said.table
+    columns = content_columns(suite, table)
     return StoredPredictions(
         ids=np.tile(table.once.ids, table.repeats),
         content=np.tile(table.hashes(columns), table.repeats),
@@ -264,9 +278,9 @@ def predictions_to_store(measured: Measured, fingerprint: str) -> StoredPredicti
         model=fingerprint,
         predictions=Predictions(
             prediction=table.outputs.get("output"),
-            score=outcome.score,
-            proba=measured.predictions.proba,
-            extra=measured.predictions.extra,
+            score=said.outcome.score,
+            proba=said.predictions.proba,
+            extra=said.predictions.extra,
         ),
         repeats=table.repeats,
     )

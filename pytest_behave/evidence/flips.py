@@ -9,19 +9,13 @@ import numpy as np
 from pytest_behave.records import Outcome
 from pytest_behave.records.pairs import PairedValues, Pairs
 
-MOST_IDS = 50  # a side, of a metric of real values, where every row may differ a little
-
 
 @dataclass(frozen=True)
 class RowLosses:
-    """How much worse each row got (negative: better), and what puts rows with the same loss in order.
-
-    Rows of ``is_whole`` losses are either right or wrong, so that each is worth listing.
-    """
+    """How much worse each row got (negative: better), and what puts rows with the same loss in order: (rows,) each."""
 
     loss: np.ndarray
     moved: np.ndarray
-    is_whole: bool
 
     def broken(self, rows: np.ndarray) -> np.ndarray:
         """Return those of the rows that got worse, worst first."""
@@ -34,11 +28,6 @@ class RowLosses:
     def _ordered(self, rows: np.ndarray) -> np.ndarray:
         return rows[np.lexsort((-self.moved[rows], -np.abs(self.loss[rows])))]
 
-    @property
-    def most(self) -> int | None:
-        """How many ids are worth keeping; None for all."""
-        return None if self.is_whole else MOST_IDS
-
 
 def row_losses(pairs: Pairs, worse: int, baseline: Outcome, candidate: Outcome) -> RowLosses | None:
     """Return the loss of each row, None for a metric of which single instances have no part.
@@ -47,12 +36,12 @@ def row_losses(pairs: Pairs, worse: int, baseline: Outcome, candidate: Outcome) 
     """
     if isinstance(pairs, PairedValues):
         loss = worse * np.nan_to_num(pairs.candidate - pairs.baseline)
-        return RowLosses(loss, _moved(baseline, candidate), pairs.binary)
+        return RowLosses(loss, _moved(baseline, candidate))
     coded = candidate.task in ("binary", "multiclass")
     if coded and baseline.predicted is not None and candidate.predicted is not None:
         target = np.asarray(candidate.target)
         loss = (target == baseline.predicted).astype(np.float64) - (target == candidate.predicted)
-        return RowLosses(loss, _moved(baseline, candidate), is_whole=True)
+        return RowLosses(loss, _moved(baseline, candidate))
     return None
 
 

@@ -1,181 +1,144 @@
-"""A prepared suite with the outputs of one model: outcome, slices, estimates, instances."""
+"""Evidence from rows in memory: all of a dataset, or those that its parts have handed over."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Literal, TextIO
 
 import numpy as np
 import pandas as pd
 
-from pytest_behave.data.columns import canonical_text, column_of
-from pytest_behave.data.fingerprints import file_fingerprint
-from pytest_behave.data.parts import file_blocks
-from pytest_behave.data.readers import read_table
-from pytest_behave.data.slices import make_slices
-from pytest_behave.data.table import Table
-from pytest_behave.errors import BehaveError, ModelError
+from pytest_behave.compare.multiplicity import units_of
+from pytest_behave.compare.paired import Margin, Paired, Settings, compare_pairs
+from pytest_behave.errors import BehaveError
+from pytest_behave.evidence.baseline import Against
 from pytest_behave.evidence.clustered import clustered
-from pytest_behave.prepare.preparation import Prepared
-from pytest_behave.prepare.repeats import agreement_note, agreement_of, answers_again, answers_to, with_agreement
-from pytest_behave.measure.kernel import Masks
-from pytest_behave.measure.outcome import Labels, make_outcome
-from pytest_behave.measure.registry import Chosen, measure, worst_rows
-from pytest_behave.predict.normalize import Batch, check_complete, encodable, joined
-from pytest_behave.predict.progress import progress_bar
-from pytest_behave.predict.sources import Source, answers, open_source
-from pytest_behave.records import (
-    Agreement,
-    DatasetSpec,
-    Estimate,
-    Instance,
-    ModelSpec,
-    Name,
-    Outcome,
-    Predictions,
-    Slice,
+from pytest_behave.evidence.flips import RowLosses, row_losses
+from pytest_behave.evidence.gaps import interval_of_gap, paired_gap
+from pytest_behave.evidence.instances import inputs_of, instance_of
+from pytest_behave.evidence.outcome import Answered
+from pytest_behave.evidence.protocol import (
+    MOST_IDS,
+    MOST_INSTANCES,
+    Estimates,
+    Gap,
+    Moved,
+    RowPlace,
+    Shown,
+    Unpairable,
 )
-from pytest_behave.records.bits import AnyOf
+from pytest_behave.evidence.swaps import Swaps
+from pytest_behave.measure.kernel import Masks
+from pytest_behave.measure.paired import paired
+from pytest_behave.measure.registry import Chosen, measure, worst_rows
+from pytest_behave.predict.progress import progress_bar
+from pytest_behave.prepare.preparation import Prepared
+from pytest_behave.prepare.repeats import agreement_note, agreement_of
+from pytest_behave.records import Agreement, BaselineEntry, Estimate, Key, ModelSpec, Outcome, Slice
+from pytest_behave.records.bits import AnyOf, Bits, packed
+from pytest_behave.records.pairs import PairedRows, PairedValues, Pairs
 
-if TYPE_CHECKING:
-    from pytest_behave.predict.cache import Cache, ModelCache
-    from pytest_behave.predict.identity import Identity
-
-Share = Callable[[str, Callable[[], Predictions]], Predictions]
-Estimates = dict[tuple[str, str], "Estimate | BehaveError"]
-MOST_INSTANCES = 10
-MOST_CHARACTERS = 200
-CODED = ("binary", "multiclass")
-
-
-def alone(_key: str, compute: Callable[[], Predictions]) -> Predictions:
-    """Share predictions with nobody."""
-    return compute()
+Inputs = Callable[[Sequence[int]], "Sequence[Mapping[str, str]]"]
 
 
-class Predictor:
-    """One model of a suite, opened when it is needed: with all outputs in the cache it never is."""
+@dataclass(frozen=True)
+class Rows:
+    """Every row of a dataset, with its target and output, and the slices that it is in.
 
-    def __init__(  # noqa: PLR0913 - what a run may be told
-        self,
-        prepared: Prepared,
-        model: ModelSpec,
-        share: Share = alone,
-        terminal: TextIO | None = None,
-        cache: Cache | None = None,
-        *,
-        in_parts: bool = False,
-    ) -> None:
-        self._terminal = terminal
-        self.name = model.name
-        self._spec = model
-        self._prepared = prepared
-        self._suite = prepared.suite.name
-        self._tools = Tools(prepared, in_parts=in_parts)
-        self._share = share
-        self._kept = None if cache is None else self._kept_by(cache)
-        if self._kept is not None and self._kept.fingerprint is None:
-            self._kept.opened(self._source)
-        self.fingerprint: str = self._source.fingerprint if self._kept is None else str(self._kept.fingerprint)
+    ``ids`` is an object array of one text per row, ``clusters`` one of the names of their clusters or None,
+    ``instances`` are the ids without those of further answers. ``inputs`` gives what went into the model in some rows, by
+    their numbers.
+    """
 
-    def _kept_by(self, cache: Cache) -> ModelCache | None:
-        identity = self.identity()
-        if not identity.key:
-            self._source  # noqa: B018 - a model that cannot be opened says so, and nothing else
-        return cache.of_model(identity, self._spec, self._suite)
+    ids: np.ndarray
+    instances: np.ndarray
+    outcome: Outcome
+    slices: tuple[Slice, ...]
+    clusters: np.ndarray | None
+    inputs: Inputs
 
-    @cached_property
-    def _source(self) -> Source:
-        return open_source(self._spec, self._tools, self._prepared.extensions.model)
-
-    def identity(self) -> Identity:
-        """Return which model it is, as its code and files are now."""
-        return identity_in(self._prepared, self._spec, lambda: self._source)
-
-    def _batches(self, frame: pd.DataFrame, ids: list[str], repeats: int) -> Iterator[Batch]:
-        if self._kept is None:
-            return answers(self._source, frame, ids, np.arange(repeats * len(frame)))
-        suite = self._prepared.suite
-        folders = [suite.path.parent, *([Path(suite.dataset.source).parent] if suite.dataset else []), Path.cwd()]
-        return self._kept.batches(lambda: self._source, frame, ids, list(dict.fromkeys(folders)), repeats)
-
-    def over(self, prepared: Prepared) -> Predictor:
-        """Return the model looking at another part of its dataset, without opening it again."""
-        self._tools.prepared = prepared
-        return self
-
-    def predict(self, what: str, frame: pd.DataFrame, ids: list[str], repeats: int = 1) -> Predictions:
-        """Return ``repeats`` outputs for each row of a frame, all first ones before the second ones.
-
-        A model that is declared to answer less often is asked no more often: its answers are used again. ``what`` tells
-        rows from golden cases among sharing processes.
-        """
-        asked = min(repeats, self._spec.repeats)
-
-        def compute() -> Predictions:
-            with progress_bar(self._terminal, asked * len(frame), f"{self._suite}: {self.name}") as progress:
-                batches = []
-                for batch in self._batches(frame, ids, asked):
-                    batches.append(batch)
-                    progress(len(batch.rows))
-            self._check()
-            return encodable(joined(batches))
-
-        said = self._share(f"{what}-{self.name}", compute)
-        return said if asked == repeats else answers_again(said, asked, repeats)
-
-    def _check(self) -> None:
-        if self._kept is not None and self._kept.predicted and self._spec.function is None:
-            self._kept.check(self.identity())
+    @classmethod
+    def of(cls, answered: Answered, slices: Sequence[Slice]) -> Rows:
+        """Return the rows of a dataset in memory."""
+        table = answered.table
+        return cls(
+            ids=table.ids,
+            instances=table.once.ids,
+            outcome=answered.outcome,
+            slices=tuple(slices),
+            clusters=table.clusters(),
+            inputs=lambda rows: inputs_of(table, rows),
+        )
 
 
-def identity_in(prepared: Prepared, spec: ModelSpec, source: Callable[[], Source]) -> Identity:
-    """Return which model a suite means; ``source`` opens it, which few need."""
-    from pytest_behave.predict.identity import identity_of
+@dataclass(frozen=True)
+class About:
+    """What a suite says of all its comparisons: its name, its metrics, the model's name, the test of paired shares."""
 
-    function = spec.function
-    if spec.kind == "plugin" and spec.fingerprint is None:
-        function = getattr(source(), "function", None)
-    return identity_of(spec, prepared.suite.path.parent, function)
+    suite: str
+    model: str
+    chosen: tuple[Chosen, ...]
+    mcnemar: Literal["mid-p", "exact"]
+
+    @classmethod
+    def of(cls, prepared: Prepared, model: ModelSpec) -> About:
+        """Return what a prepared suite says of comparisons with one of its models."""
+        return cls(prepared.suite.name, model.name, prepared.chosen, prepared.suite.comparison.mcnemar)
 
 
-class Measured:
-    """Everything that can be measured of one model on one dataset; ``more`` are further columns for predicates."""
+class RowEvidence:
+    """Evidence from rows. With ``swaps``, both models exchange their outputs on some of them."""
 
     def __init__(
         self,
-        prepared: Prepared,
-        model: ModelSpec,
-        predictor: Predictor | None = None,
-        more: Mapping[str, pd.Series] | None = None,
+        about: About,
+        rows: Rows,
+        against: Against | None = None,
+        terminal: TextIO | None = None,
+        swaps: Swaps | None = None,
     ) -> None:
-        if prepared.table is None:
-            raise BehaveError(f"{prepared.suite.path}: measuring needs a `dataset`")
-        self.prepared = prepared
-        self.model = model
-        self.table: Table = prepared.table
-        predictor = predictor or Predictor(prepared, model)
-        once, repeats = self.table.once, self.table.repeats
-        self.predictions = predictor.predict("rows", once.frame, once.ids.tolist(), repeats)
-        self.outcome = with_agreement(outcome_of(prepared, self.table, model, self.predictions, more or {}), repeats)
-        self.clusters = self.table.clusters()
-        self.slices = self._slices()
+        self.about = about
+        self.rows = rows
+        self.slices = rows.slices
+        self.against = against
+        self.swaps = swaps
+        self.terminal = terminal
+        self._by_name = {slice_.name: slice_ for slice_ in rows.slices if slice_.problem is None}
 
-    def _slices(self) -> list[Slice]:
-        slices = list(self.prepared.slices)
-        if self.prepared.deferred:
-            known = {slice_.name for slice_ in slices}
-            slices += [item for item in make_slices(self.table, self.prepared.suite.slices) if item.name not in known]
-        return slices
+    def beside(self, against: Against | None) -> RowEvidence:
+        """Return the same rows beside a baseline."""
+        return RowEvidence(self.about, self.rows, against, self.terminal)
+
+    def swapped(self, swaps: Swaps) -> RowEvidence:
+        """Return a world in which both models exchange their outputs on some rows: nothing is known of stored values."""
+        if self.against is None:
+            raise TypeError("only two models can exchange their outputs")
+        against = replace(self.against, stored=None, accepted=None)
+        return RowEvidence(self.about, self.rows, against, None, swaps)
+
+    @cached_property
+    def clusters(self) -> np.ndarray | None:
+        """The number of each row's cluster, None where rows are independent."""
+        return None if self.rows.clusters is None else pd.factorize(self.rows.clusters)[0]
+
+    @cached_property
+    def settings(self) -> Settings:
+        """What all comparisons share."""
+        names = self.rows.ids if self.rows.clusters is None else self.rows.clusters
+        return Settings(units_of(names), self.clusters, self.about.mcnemar)
+
+    @cached_property
+    def _common(self) -> Bits | None:
+        """The rows that can be compared with the baseline, None where all can."""
+        return None if self.against is None or self.against.common.all() else packed(self.against.common)
 
     def notes(self) -> list[str]:
         """Return what a reader should know of the outputs: how alike answers are, classes that the target never has."""
-        outcome = self.outcome
+        outcome = self.rows.outcome
         alike = self.agreement()
-        notes = [] if alike is None else [agreement_note(self.model.name, alike)]
+        notes = [] if alike is None else [agreement_note(self.about.model, alike)]
         new = outcome.classes[outcome.target_classes :]
         if not new or outcome.predicted is None:
             return notes
@@ -184,13 +147,15 @@ class Measured:
 
     def agreement(self) -> Agreement | None:
         """Return how alike the answers to an instance are, None for a model that is asked once."""
-        return agreement_of(self.outcome, self.table.once.ids)
+        return agreement_of(self.rows.outcome, self.rows.instances)
 
-    def estimates(self, wanted: set[tuple[str, str]]) -> Estimates:
+    # -- estimates
+
+    def estimates(self, wanted: set[Key]) -> Estimates:
         """Measure every metric on every slice; callables only where ``wanted`` asks, as each costs many calls."""
-        made = [slice_ for slice_ in self.slices if slice_.problem is None]
-        results = self._measure([item for item in self.prepared.chosen if item.metric.name != "python"], made)
-        for item in self.prepared.chosen:
+        made = list(self._by_name.values())
+        results = self._measure([item for item in self.about.chosen if item.metric.name != "python"], made)
+        for item in self.about.chosen:
             if item.metric.name == "python":
                 asked = [s for s in made if {(s.name, item.spec.name), (s.family, item.spec.name)} & wanted]
                 results |= self._measure([item], asked)
@@ -204,14 +169,15 @@ class Measured:
         return found
 
     def _measure(self, chosen: Sequence[Chosen], slices: Sequence[Slice]) -> Estimates:
-        masks = Masks([slice_.bits for slice_ in slices], self.outcome.size)
-        measured = measure(chosen, self.outcome, masks)
+        outcome = self.rows.outcome
+        masks = Masks([slice_.bits for slice_ in slices], outcome.size)
+        measured = measure(chosen, outcome, masks)
         if self.clusters is not None:
-            by_name = {item.spec.name: item for item in chosen}
+            clusters, by_name = self.clusters, {item.spec.name: item for item in chosen}
             measured = {
                 metric: found
                 if isinstance(found, BehaveError)
-                else clustered(by_name[metric], self.outcome, self.clusters, slices, found)
+                else clustered(by_name[metric], outcome, clusters, slices, found)
                 for metric, found in measured.items()
             }
         return {
@@ -220,44 +186,150 @@ class Measured:
             for index, slice_ in enumerate(slices)
         }
 
+    # -- slices
+
     def size_together(self, slices: Sequence[Slice]) -> int:
         """Return how many instances are in any of some slices."""
         return replace(slices[0], bits=AnyOf([slice_.bits for slice_ in slices])).size if slices else 0
 
-    def overlap(self, one: Slice, other: Slice) -> bool:
-        """Tell whether two slices have rows in common."""
-        return (one.bits & other.bits).count > 0
+    def rows_of(self, slice_: Slice) -> np.ndarray:
+        """Return the numbers of the rows of a slice that can be compared with the baseline, rising."""
+        return slice_.bits.rows() if self._common is None else (slice_.bits & self._common).rows()
 
-    def worst_instances(self, chosen: Chosen, slice_: Slice) -> tuple[Instance, ...]:
-        """Return the instances of a slice that count most against a metric."""
+    def slice_called(self, name: str) -> Slice:
+        """Return a slice that could be made."""
+        return self._by_name[name]
+
+    def common(self, slice_: Slice) -> int:
+        """Return how many rows of a slice can be compared with the baseline."""
+        return slice_.bits.count if self._common is None else (slice_.bits & self._common).count
+
+    def clusters_in(self, slice_: Slice) -> int | None:
+        """Return how many clusters those rows are in, None where rows are independent."""
+        return None if self.clusters is None else len(np.unique(self.clusters[self.rows_of(slice_)]))
+
+    # -- both models
+
+    def pairing(self, chosen: Chosen) -> RowPairing | Unpairable:
+        """Return a metric of both models."""
+        found = self.pairs(chosen)
+        return found if isinstance(found, Unpairable) else RowPairing(self, chosen, found)
+
+    def pairs(self, chosen: Chosen) -> Pairs | Unpairable:
+        """Return the values, states or influences of a metric for both models, row by row."""
+        if self.against is None or self.against.outcome is None:
+            return Unpairable()
+        baseline, candidate = self.against.outcome, self.rows.outcome
         try:
-            rows = worst_rows(chosen, self.outcome, slice_.mask, MOST_INSTANCES)
-        except BehaveError:
-            return ()
-        return tuple(self.instance(int(row)) for row in rows)
+            pairs = paired(chosen, baseline, candidate)
+            if self.swaps is not None:
+                pairs = self.swaps.of(pairs, chosen, baseline, candidate)
+        except BehaveError as error:
+            said = f"the baseline's outputs do not give the metric: {error}"
+            return Unpairable(said, said)
+        return Unpairable() if pairs is None else pairs
 
-    def instance(self, row: int, baseline: Outcome | None = None) -> Instance:
-        """Return an instance as reports show it, with what the baseline said of it."""
-        table, spec = self.table, self.table.spec
-        hidden = {*spec.id, spec.target}
-        inputs = {
-            str(name): shortened(value)
-            for name, value in table.frame.iloc[row].items()
-            if name not in hidden and not (isinstance(value, float) and np.isnan(value))
-        }
-        outcome = self.outcome
-        target = None if outcome.target is None else outcome.target[row]
-        if target is not None:
-            target = outcome.classes[target] if outcome.task in CODED else shortened(target)
-        return Instance(
-            id=str(table.ids[row]),
-            target=target,
-            output=_output_text(outcome, row),
-            score=_score(outcome, row),
-            input=inputs,
-            baseline_output=None if baseline is None else _output_text(baseline, row),
-            baseline_score=None if baseline is None else _score(baseline, row),
-            answers={shortened(answer): count for answer, count in answers_to(outcome, row).items()},
+    def baseline_entry(self, key: Key) -> BaselineEntry | None:  # noqa: ARG002 - every row can be compared
+        """Return None: another model's outputs are compared row by row."""
+        return None
+
+    def gap_interval(self, estimate: Estimate, one: Slice, other: Slice, chosen: Chosen) -> Estimate:
+        """Return the difference of two slices with an interval that knows of rows in both, and of clusters."""
+        if self.clusters is None and not (one.bits & other.bits).count:
+            return estimate
+        return interval_of_gap(estimate, (one, other), chosen, self.rows.outcome, self.clusters)
+
+    def compare_gap(self, gap: Gap, chosen: Chosen, margin: Margin) -> Paired | Unpairable:
+        """Return each model's own widest gap compared, on the rows that have a part in either."""
+        pairs = self.pairs(chosen)
+        if isinstance(pairs, Unpairable):
+            return pairs
+        if isinstance(pairs, PairedRows) or gap.between is None:
+            return Unpairable()
+        sides = paired_gap(pairs, gap, chosen.better, self.rows_of, self.rows.outcome.size)
+        if sides is None:
+            return Unpairable()
+        (result,) = compare_pairs(sides[0], [sides[1]], [margin], 1, self.settings)
+        return result
+
+    # -- instances
+
+    def worst(self, chosen: Chosen, slice_: Slice) -> list[RowPlace]:
+        """Return the numbers of the rows that count most against a metric, worst first."""
+        try:
+            return list(worst_rows(chosen, self.rows.outcome, slice_.mask, MOST_INSTANCES).tolist())
+        except BehaveError:
+            return []
+
+    def shown(self, worst: Sequence[RowPlace], flipped: Sequence[RowPlace]) -> Shown:
+        """Return instances for reports, by the numbers of their rows."""
+        numbers = sorted({*_numbers(worst), *_numbers(flipped)})
+        inputs = dict(zip(numbers, self.rows.inputs(numbers), strict=True)) if numbers else {}
+        ids, outcome = self.rows.ids, self.rows.outcome
+        baseline = None if self.against is None else self.against.outcome
+        return Shown(
+            {row: instance_of(row, str(ids[row]), outcome, inputs[row]) for row in _numbers(worst)},
+            {row: instance_of(row, str(ids[row]), outcome, inputs[row], baseline) for row in _numbers(flipped)},
+        )
+
+
+def _numbers(places: Sequence[RowPlace]) -> list[int]:
+    return [place for place in places if isinstance(place, int)]
+
+
+class RowPairing:
+    """A metric of both models, row by row."""
+
+    is_exact = True
+
+    def __init__(self, evidence: RowEvidence, chosen: Chosen, pairs: Pairs) -> None:
+        self.is_costly = isinstance(pairs, PairedRows) or evidence.swaps is not None
+        self.is_share = isinstance(pairs, PairedValues) and pairs.binary
+        self._evidence = evidence
+        self._pairs = pairs
+        self._worse = 1 if chosen.better == "lower" else -1
+        self._rows: dict[str, np.ndarray] = {}
+
+    def _rows_of(self, slice_: str) -> np.ndarray:
+        if slice_ not in self._rows:
+            self._rows[slice_] = self._evidence.rows_of(self._evidence.slice_called(slice_))
+        return self._rows[slice_]
+
+    def compare(self, slices: Sequence[str], margins: Sequence[Margin]) -> list[Paired]:
+        """Return the comparison on each of some slices; one that takes long shows how far it is."""
+        rows, settings = [self._rows_of(name) for name in slices], self._evidence.settings
+        if not isinstance(self._pairs, PairedRows):
+            return compare_pairs(self._pairs, rows, margins, self._worse, settings)
+        result = []
+        label = f"{self._evidence.about.suite}: comparing"
+        with progress_bar(self._evidence.terminal, len(rows), label) as progress:
+            for where, margin in zip(rows, margins, strict=True):
+                result += compare_pairs(self._pairs, [where], [margin], self._worse, settings)
+                progress(1)
+        return result
+
+    @cached_property
+    def _losses(self) -> RowLosses | None:
+        evidence = self._evidence
+        if evidence.against is None or evidence.against.outcome is None:
+            return None
+        return row_losses(self._pairs, self._worse, evidence.against.outcome, evidence.rows.outcome)
+
+    def moved(self, slice_: str) -> Moved | None:
+        """Return what became of the instances of a slice, None for a metric of which single ones have no part."""
+        losses = self._losses
+        if losses is None:
+            return None
+        rows, ids = self._rows_of(slice_), self._evidence.rows.ids
+        broken, fixed = losses.broken(rows), losses.fixed(rows)
+        worst, best = broken[:MOST_IDS], fixed[:MOST_IDS]
+        return Moved(
+            broken=len(broken),
+            fixed=len(fixed),
+            broken_at=tuple(worst.tolist()),
+            fixed_at=tuple(best.tolist()),
+            broken_ids=tuple(ids[worst].tolist()),
+            fixed_ids=tuple(ids[best].tolist()),
         )
 
 
@@ -266,130 +338,3 @@ def new_class_notes(names: Sequence[str], count: int, size: int) -> list[str]:
     shown = ", ".join(repr(name) for name in names[:3]) + (", ..." if len(names) > 3 else "")  # noqa: PLR2004 - a hint
     said = f"{count:,} of {size:,} outputs are {shown}, which the target never is: counted as wrong answers"
     return [said] if names else []
-
-
-def _output_text(outcome: Outcome, row: int) -> str | None:
-    if outcome.predicted is None:
-        return None
-    output = outcome.predicted[row]
-    return outcome.classes[output] if outcome.task in CODED else shortened(output)
-
-
-def _score(outcome: Outcome, row: int) -> float | None:
-    if outcome.score is None or not np.isfinite(outcome.score[row]):
-        return None
-    return float(outcome.score[row])
-
-
-class Tools:
-    """What model sources need from the other stages."""
-
-    def __init__(self, prepared: Prepared, *, in_parts: bool = False) -> None:
-        self.prepared = prepared
-        self.in_parts = in_parts
-
-    def load(self, reference: str) -> Any:
-        """Return what a reference stands for."""
-        return self.prepared.references.load(reference)
-
-    def read_table(self, path: Path) -> pd.DataFrame:
-        """Return a file of predictions."""
-        spec = self.prepared.suite.dataset or DatasetSpec(source=str(path))
-        return read_table(path, replace(spec, delimiter=None))
-
-    def blocks(self, path: Path) -> Iterator[pd.DataFrame] | None:
-        """Return a file of predictions some rows at a time, None where the dataset itself is in memory."""
-        if not self.in_parts:
-            return None
-        spec = self.prepared.suite.dataset or DatasetSpec(source=str(path))
-        return file_blocks(path, replace(spec, delimiter=None))
-
-    def id_texts(self, frame: pd.DataFrame) -> np.ndarray:
-        """Return the ids of a table by the columns that the dataset declares."""
-        spec = self.prepared.suite.dataset
-        names = spec.id if spec is not None and spec.id else ("id",)
-        absent = [name for name in names if name not in frame.columns]
-        if absent:
-            raise ModelError(f"the predictions file has no id column {absent[0]!r}")
-        parts = [canonical_text(column_of(frame[name])).astype(str) for name in names]
-        return parts[0] if len(parts) == 1 else np.array(["/".join(row) for row in zip(*parts, strict=True)])
-
-    def file_fingerprint(self, path: Path) -> str:
-        """Return the fingerprint of a file."""
-        return file_fingerprint(path)
-
-    def column(self, name: str) -> pd.Series:
-        """Return a column of the dataset, metadata included."""
-        table = self.prepared.table
-        if table is None:
-            raise ModelError(f"the golden cases have no {name!r} in their input")
-        column = table.lookup(Name(name, quoted=True))
-        return pd.Series(column.values, dtype=object).where(~column.missing)
-
-    def withheld(self) -> frozenset[str]:
-        """Return the columns that are no inputs of a model: ids, the target, and outputs of other models."""
-        suite = self.prepared.suite
-        own = () if suite.dataset is None else (*suite.dataset.id, suite.dataset.target)
-        models = suite.models if suite.baseline is None else (*suite.models, suite.baseline)
-        return frozenset(name for name in own if name) | {spec.location for spec in models if spec.kind == "column"}
-
-
-def outcome_of(
-    prepared: Prepared, table: Table, model: ModelSpec, predictions: Predictions, more: Mapping[str, pd.Series]
-) -> Outcome:
-    """Return targets and outputs as metrics see them, the outputs known to the table from now on."""
-    prediction = None
-    if predictions.prediction is not None:
-        series = predictions.prediction
-        if prepared.task == "text":
-            series = series.astype(object).fillna("")  # an empty transcript is an answer
-        check_complete(series, table.ids.tolist(), f"model {model.name!r}")
-        column = column_of(series)
-        prediction = column, canonical_text(column)
-    outcome = make_outcome(
-        task=prepared.task,
-        size=len(table),
-        target=prepared.target,
-        labels=prepared.labels,
-        predictions=predictions,
-        prediction=prediction,
-        positive=table.spec.positive,
-        model=model,
-        column=lambda name: table.lookup(_name_of(name)),
-        condition=lambda expression: tuple(table.evaluator.truth(expression)),  # type: ignore[arg-type,return-value]
-        frame=table.full_frame,
-    )
-    table.add_outputs({**output_columns(outcome, predictions, prepared.labels), **more})
-    return outcome
-
-
-def output_columns(outcome: Outcome, predictions: Predictions, labels: Labels | None) -> dict[str, pd.Series]:
-    """Return what a model said as columns by the names that predicates use."""
-    columns = dict(predictions.extra)
-    if outcome.predicted is not None:
-        columns["output"] = pd.Series(_outputs(outcome, predictions, labels))
-    if outcome.score is not None:
-        columns["score"] = pd.Series(outcome.score)
-    columns |= {f"proba:{name}": pd.Series(values) for name, values in predictions.proba.items()}
-    return columns
-
-
-def _outputs(outcome: Outcome, predictions: Predictions, labels: Labels | None) -> Any:
-    """Return the labels that the model gave, or those that its scores mean, as the target writes them."""
-    were_scores = predictions.score is None and outcome.score is not None and not predictions.proba
-    if outcome.task not in ("binary", "multiclass") or labels is None:
-        return outcome.predicted
-    if predictions.prediction is not None and not were_scores:
-        return predictions.prediction
-    return labels.as_written(np.array(outcome.classes, dtype=object)[outcome.predicted])
-
-
-def _name_of(text: str) -> Name:
-    """Return a column as a metric names it: in backticks it is the dataset's own, as in expressions."""
-    return Name(text.strip("`"), quoted=text.startswith("`"))
-
-
-def shortened(value: Any) -> str:
-    """Return a value as text of bounded length."""
-    text = str(value)
-    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 3] + "..."

@@ -2,179 +2,128 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TextIO
 
 import numpy as np
-import pandas as pd
 
-from pytest_behave.compare.multiplicity import MOST_UNITS, adjusted, flip_units
-from pytest_behave.compare.paired import Margin, Paired, Settings, compare_pairs
+from pytest_behave.compare.multiplicity import adjusted
+from pytest_behave.compare.paired import Margin, Paired
 from pytest_behave.compare.power import can_decide
 from pytest_behave.compare.regression import LEAST_COVERAGE
 from pytest_behave.compare.store import KEPT_DIGITS
 from pytest_behave.compare.unpaired import compare_values
 from pytest_behave.errors import BehaveError
 from pytest_behave.evidence.baseline import Against
-from pytest_behave.evidence.flips import RowLosses, row_losses
-from pytest_behave.evidence.rows import Estimates, Measured
-from pytest_behave.prepare.preparation import Item
-from pytest_behave.evidence.swaps import Swaps
-from pytest_behave.measure.paired import paired
+from pytest_behave.evidence.protocol import Estimates, Evidence, Gap, Moved, Pairing, RowPlace, Unpairable
 from pytest_behave.measure.registry import Chosen
-from pytest_behave.predict.progress import progress_bar
-from pytest_behave.records import BaselineEntry, Change, Estimate, Instance, Key, Slice, Tolerance
-from pytest_behave.records.pairs import PairedInfluences, PairedRows, Pairs
+from pytest_behave.prepare.preparation import Item, Prepared
+from pytest_behave.records import BaselineEntry, Change, Estimate, Key, Tolerance
+
+MOST_FLIPS = 1_000  # in a run; further ones are counted by their behaviors
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A change, the comparison behind it, and the rows that broke and that were fixed, worst first."""
+    """A change, the comparison behind it, +1 where a rise is a loss (else -1), and the instances that moved."""
 
     change: Change
     paired: Paired
     worse: int
-    broken: np.ndarray
-    fixed: np.ndarray
+    moved: Moved | None = None
 
 
 class Comparisons:
-    """All changes of a measured model against a baseline, by slice and metric."""
+    """All changes of a measured model against a baseline, by slice and metric.
+
+    ``found`` holds what could be compared; after ``adjust`` its p-values are those of all bounds together.
+    """
 
     def __init__(  # noqa: PLR0913, PLR0917 - both sides, and what to compare
         self,
-        measured: Measured,
+        prepared: Prepared,
+        evidence: Evidence,
         against: Against,
         estimates: Estimates,
-        items: Sequence[Item],
-        terminal: TextIO | None = None,
-        swaps: Swaps | None = None,
-        only: Chosen | None = None,
+        items: Iterable[Item],
+        chosen: Sequence[Chosen] | None = None,
     ) -> None:
-        self.measured = measured
+        items = list(items)
+        self.suite = prepared.suite
+        self.evidence = evidence
         self.against = against
         self.estimates = estimates
-        self.terminal = terminal
-        self.swaps = swaps
-        self.suite = measured.prepared.suite
-        self.slices = {slice_.name: slice_ for slice_ in measured.slices if slice_.problem is None}
-        self.chosen = {item.spec.name: item for item in measured.prepared.chosen}
-        self.settings = self._settings()
+        self.deferred = {spec.name for spec in prepared.deferred}
+        self.slices = {slice_.name: slice_ for slice_ in evidence.slices if slice_.problem is None}
         self.tolerances = {(item.slice, item.name): item.tolerance for item in items if item.tolerance is not None}
         self.declared = {(item.slice, item.metric) for item in items}
         self.found: dict[Key, Compared] = {}
-        self.unpairable: dict[str, str] = {}  # why a metric cannot be compared instance by instance
+        self.unpairable: dict[str, str] = {}  # why the change of a metric cannot be measured
         self.contradicted: list[Key] = []  # what the stored predictions say otherwise than the stored value
-        self._compare(only)
-
-    def _settings(self) -> Settings:
-        clusters, ids = self.measured.clusters, self.measured.table.ids
-        units = (
-            flip_units(len(ids), clusters)
-            if len(ids) <= MOST_UNITS or clusters is not None
-            else units_of(hashes_of(ids))
-        )
-        return Settings(units, clusters, self.suite.comparison.mcnemar)
-
-    def _compare(self, only: Chosen | None) -> None:
-        for item in self.measured.prepared.chosen if only is None else (only,):
-            self._compare_metric(item)
+        for one in prepared.chosen if chosen is None else chosen:
+            self._compare_metric(one)
 
     # -- one metric at a time
 
-    def worse(self, chosen: Chosen) -> int:
-        """Return +1 where a rise of the metric is a loss, else -1."""
-        return 1 if chosen.better == "lower" else -1
-
-    def pairs(self, chosen: Chosen) -> Pairs | None:
-        """Return a metric of both models, None if it cannot be compared instance by instance."""
-        if self.against.outcome is None:
-            return None
-        try:
-            pairs = paired(chosen, self.against.outcome, self.measured.outcome)
-            return (
-                pairs
-                if self.swaps is None
-                else self.swaps.of(pairs, chosen, self.against.outcome, self.measured.outcome)
-            )
-        except BehaveError as error:
-            self.unpairable[chosen.spec.name] = f"the baseline's outputs do not give the metric: {error}"
-            return None
-
-    def rows(self, slice_: Slice) -> np.ndarray:
-        """Return the rows of a slice that can be compared."""
-        return np.flatnonzero(slice_.mask & self.against.common)
-
-    def common(self, slice_: Slice) -> int:
-        """Return how many rows of a slice can be compared."""
-        return len(self.rows(slice_))
-
     def _compare_metric(self, chosen: Chosen) -> None:
-        metric, worse = chosen.spec.name, self.worse(chosen)
-        pairs = self.pairs(chosen)
+        metric, worse = chosen.spec.name, 1 if chosen.better == "lower" else -1
+        pairing = self.evidence.pairing(chosen)
+        if isinstance(pairing, Unpairable):
+            self.unpairable[metric] = pairing.why
         wanted = [name for name in self.slices if (name, metric) in self.estimates]
-        if isinstance(pairs, PairedRows) or self.swaps is not None:
+        if not isinstance(pairing, Unpairable) and pairing.is_costly:
             wanted = [name for name in wanted if (name, metric) in self.tolerances]
-        reasons = {name: self._unpaired_reason((name, metric), pairs) for name in wanted}
+        reasons = {name: self._unpaired_reason((name, metric), pairing) for name in wanted}
         together = [name for name in wanted if reasons[name] == ""]
-        if pairs is not None and together:
-            rows = [self.rows(self.slices[name]) for name in together]
+        if not isinstance(pairing, Unpairable) and together:
             margins = [self._margin((name, metric), worse) for name in together]
-            losses = self._losses(pairs, worse)
-            for name, where, result in zip(together, rows, self._paired(pairs, rows, margins, worse), strict=True):
-                if self._contradicts((name, metric), result):
+            for name, result in zip(together, pairing.compare(together, margins), strict=True):
+                if pairing.is_exact and self._contradicts((name, metric), result):
                     self.contradicted.append((name, metric))
-                self._add((name, metric), result, worse, where, losses)
+                self._add((name, metric), result, worse, pairing.moved(name))
         for name in wanted:
             if reasons[name]:
                 self._compare_unpaired((name, metric), worse, reasons[name], self.estimates.get((name, metric)))
 
-    def compare_gap(self, key: Key, sides: tuple[PairedInfluences, np.ndarray] | None, estimate: Estimate) -> None:
-        """Compare a gap, of which more is always worse, on the rows that have a part in it."""
-        reason = self._unpaired_reason(key, None if sides is None else sides[0])
-        if sides is None or reason:
-            self._compare_unpaired(key, 1, reason, estimate)
-            return
-        pairs, rows = sides
-        (result,) = compare_pairs(pairs, [rows], [self._margin(key, 1)], 1, self.settings)
-        self._add(key, result, 1, rows, None)
-
-    def _paired(self, pairs: Pairs, rows: list[np.ndarray], margins: list[Margin], worse: int) -> list[Paired]:
-        if not isinstance(pairs, PairedRows):
-            return compare_pairs(pairs, rows, margins, worse, self.settings)
-        result = []
-        with progress_bar(self.terminal, len(rows), f"{self.suite.name}: comparing") as progress:
-            for where, margin in zip(rows, margins, strict=True):
-                result += compare_pairs(pairs, [where], [margin], worse, self.settings)
-                progress(1)
-        return result
+    def compare_gap(self, key: Key, gap: Gap, chosen: Chosen) -> None:
+        """Compare a gap, of which more is always worse."""
+        result = self.evidence.compare_gap(gap, chosen, self._margin(key, 1))
+        reason = self._unpaired_reason(key, result)
+        if isinstance(result, Unpairable) or reason:
+            self._compare_unpaired(key, 1, reason, gap.estimate)
+        else:
+            self._add(key, result, 1, None)
 
     def _entry(self, key: Key) -> BaselineEntry | None:
-        """Return what is stored of a behavior: in the baseline compared with or, where it is newer, the working tree's."""
+        """Return what is known of a behavior beside its instances.
+
+        That is what is stored, in the baseline compared with or, where it is newer, the working tree's; or what the
+        baseline's model has, where only values can be compared.
+        """
         places = (self.against.stored, self.against.accepted)
-        return next((place.entries[key] for place in places if place is not None and key in place.entries), None)
+        stored = next((place.entries[key] for place in places if place is not None and key in place.entries), None)
+        return stored or self.evidence.baseline_entry(key)
 
     def is_known(self, key: Key) -> bool:
         """Tell whether there is a baseline for a behavior: the model compared with, or a stored value."""
         return self.against.stored is None or self._entry(key) is not None
 
-    def _unpaired_reason(self, key: Key, pairs: object | None) -> str:
+    def _unpaired_reason(self, key: Key, pairing: Pairing | Paired | Unpairable) -> str:
         if self.against.reason:
             return self.against.reason
         entry = self._entry(key)
         if entry is not None and not entry.paired:
             return "this value was accepted alone, without its predictions"
-        said = self.unpairable.get(key[1], "the metric cannot be measured on the stored predictions")
-        return "" if pairs is not None else said
+        return pairing.reason if isinstance(pairing, Unpairable) else ""
 
     def _contradicts(self, key: Key, result: Paired) -> bool:
         """Tell whether stored value and predictions disagree, where they must not: on the same rows."""
-        entry, slice_ = self._entry(key), self.slices[key[0]]
-        deferred = {spec.name for spec in self.measured.prepared.deferred}
-        if entry is None or entry.value is None or {slice_.name, slice_.family} & deferred:
+        if self.against.stored is None and self.against.accepted is None:
             return False
-        same_rows = self.common(slice_) == slice_.bits.count and entry.size == slice_.size
+        entry, slice_ = self._entry(key), self.slices[key[0]]
+        if entry is None or entry.value is None or {slice_.name, slice_.family} & self.deferred:
+            return False
+        same_rows = self.evidence.common(slice_) == slice_.bits.count and entry.size == slice_.size
         return bool(
             same_rows and not self.against.other_repeats and not _same(entry.value, result.baseline, KEPT_DIGITS)
         )
@@ -187,37 +136,20 @@ class Comparisons:
             lost = max(worse * (entry.value - entry.best), 0.0)
         return Margin(tolerance.by, tolerance.relative, -lost)
 
-    def _losses(self, pairs: Pairs, worse: int) -> RowLosses | None:
-        baseline = self.against.outcome
-        return None if baseline is None else row_losses(pairs, worse, baseline, self.measured.outcome)
-
-    def _add(self, key: Key, result: Paired, worse: int, rows: np.ndarray, losses: RowLosses | None) -> None:
+    def _add(self, key: Key, result: Paired, worse: int, moved: Moved | None) -> None:
         if np.isnan(result.baseline):
             change = Change(None, n=result.n, reason="the metric is undefined for the baseline on these instances")
-            self.found[key] = Compared(change, result, worse, rows[:0], rows[:0])
+            self.found[key] = Compared(change, result, worse)
             return
-        broken, fixed = (rows[:0], rows[:0]) if losses is None else (losses.broken(rows), losses.fixed(rows))
-        counts = (None, None) if losses is None else (len(broken), len(fixed))
-        change = self._change(key, result, *counts)
-        if key in self.declared and losses is not None:
-            ids, most = self.measured.table.ids, losses.most
-            change = replace(
-                change, broken_ids=tuple(ids[broken[:most]].tolist()), fixed_ids=tuple(ids[fixed[:most]].tolist())
-            )
-        self.found[key] = Compared(change, result, worse, broken, fixed)
-
-    def _change(self, key: Key, result: Paired, broken: int | None, fixed: int | None) -> Change:
-        return Change(
-            value=result.baseline,
-            change=result.change,
-            low=_finite(result.low),
-            high=_finite(result.high),
+        change = replace(
+            self._change(key, result),
             n=result.n,
-            test=result.test,
-            tolerance=_finite(result.margin) if key in self.tolerances else None,
-            broken=broken,
-            fixed=fixed,
+            broken=None if moved is None else moved.broken,
+            fixed=None if moved is None else moved.fixed,
         )
+        if key in self.declared and moved is not None:
+            change = replace(change, broken_ids=moved.broken_ids, fixed_ids=moved.fixed_ids)
+        self.found[key] = Compared(change, result, worse, moved)
 
     def _compare_unpaired(self, key: Key, worse: int, reason: str, estimate: Estimate | BehaveError | None) -> None:
         entry = self._entry(key)
@@ -228,19 +160,18 @@ class Comparisons:
         result = compare_values(entry, estimate, self._margin(key, worse), worse)
         if result is None:
             return
-        change = Change(
+        change = replace(self._change(key, result), n=min(entry.n, estimate.n), paired=False, reason=reason)
+        self.found[key] = Compared(change, result, worse)
+
+    def _change(self, key: Key, result: Paired) -> Change:
+        return Change(
             value=result.baseline,
             change=result.change,
             low=_finite(result.low),
             high=_finite(result.high),
-            n=min(entry.n, estimate.n),
             test=result.test,
             tolerance=_finite(result.margin) if key in self.tolerances else None,
-            paired=False,
-            reason=reason,
         )
-        nowhere = np.zeros(0, dtype=np.int64)
-        self.found[key] = Compared(change, result, worse, nowhere, nowhere)
 
     # -- all bounds together
 
@@ -283,51 +214,29 @@ class Comparisons:
 
     def independent(self, key: Key) -> int:
         """Return the number of independent pairs of a behavior: instances, or clusters of them."""
-        compared = self.found[key]
         slice_ = self.slices.get(key[0])
-        if self.settings.clusters is None or slice_ is None:
-            return compared.paired.n
-        return len(np.unique(self.settings.clusters[self.rows(slice_)]))
+        clusters = None if slice_ is None else self.evidence.clusters_in(slice_)
+        return self.found[key].paired.n if clusters is None else clusters
 
     def coverage(self, key: Key) -> float:
         """Return the share of a slice's instances, and of all, that can be compared: the smaller."""
         slice_ = self.slices.get(key[0])
         if slice_ is None or not self.found[key].change.paired:
             return self.against.coverage
-        return min(self.against.coverage, self.common(slice_) / max(slice_.bits.count, 1))
+        return min(self.against.coverage, self.evidence.common(slice_) / max(slice_.bits.count, 1))
 
     # -- instances
 
-    def flips(self, keys: Mapping[Key, Any]) -> tuple[Instance, ...]:
-        """Return every instance that some behavior counts as broken or fixed, in the order of the dataset."""
-        parts = []
+    def flipped(self, keys: Iterable[Key]) -> list[RowPlace]:
+        """Return where the instances stand that behaviors count as broken or fixed: the worst of each in turn."""
+        sides = []
         for key in keys:
-            if key in self.found:
-                compared = self.found[key]
-                parts += [
-                    compared.broken[: len(compared.change.broken_ids)],
-                    compared.fixed[: len(compared.change.fixed_ids)],
-                ]
-        rows = np.unique(np.concatenate(parts)) if parts else np.zeros(0, dtype=np.int64)
-        return tuple(self.instance(int(row)) for row in rows)
-
-    def worst(self, key: Key, most: int) -> tuple[Instance, ...]:
-        """Return the instances that broke, worst first."""
-        return tuple(self.instance(int(row)) for row in self.found[key].broken[:most])
-
-    def instance(self, row: int) -> Instance:
-        """Return an instance with both outputs."""
-        return self.measured.instance(row, self.against.outcome)
-
-
-def hashes_of(ids: np.ndarray) -> np.ndarray:
-    """Return a hash of each id."""
-    return pd.util.hash_array(ids.astype(object), categorize=False)
-
-
-def units_of(hashes: np.ndarray) -> np.ndarray:
-    """Return the unit of each of very many rows, one of 4,096 by its id: the same whatever the other rows are."""
-    return (hashes % np.uint64(MOST_UNITS)).astype(np.int64)
+            moved = self.found[key].moved if key in self.found else None
+            if moved is not None and key in self.declared:
+                sides += [moved.broken_at, moved.fixed_at]
+        ranks = range(max(map(len, sides), default=0))
+        in_turn = dict.fromkeys(side[rank] for rank in ranks for side in sides if rank < len(side))
+        return list(in_turn)[:MOST_FLIPS]
 
 
 def _same(stored: float, value: float, more: float = 0.0) -> bool:

@@ -6,10 +6,9 @@ import copy
 import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TextIO
 
 from pytest_behave.compare.paired import Margin
 from pytest_behave.compare.power import MOST_SEARCHED, can_decide, pairs_for_error, pairs_to_decide
@@ -17,39 +16,43 @@ from pytest_behave.compare.regression import judge_change
 from pytest_behave.compare.store import KEPT_DIGITS
 from pytest_behave.compare.verdicts import FAILS, judge, judge_gap, with_known_failure, worst
 from pytest_behave.errors import BehaveError
-from pytest_behave.evidence.baseline import Against
+from pytest_behave.evidence.protocol import MOST_INSTANCES, Evidence, Gap, RowPlace
 from pytest_behave.judge.comparisons import Compared, Comparisons
-from pytest_behave.judge.gaps import Gap, measured_gap, paired_gap
-from pytest_behave.evidence.rows import MOST_INSTANCES, Measured
-from pytest_behave.prepare.preparation import Item
-from pytest_behave.evidence.swaps import Swaps
+from pytest_behave.judge.gaps import measured_gap
+from pytest_behave.prepare.preparation import Item, Prepared
 from pytest_behave.records import Behavior, Better, Bounds, Estimate, Instance, Key, Place, Tolerance, Verdict
 
 EXPLAINED_BY_FLIPS = ("regressed", "suspect")
 
 
+@dataclass(frozen=True)
 class Judged:
-    """Verdicts on everything that a suite expects of a measured model."""
+    """A behavior with its verdict, and where the instances stand that explain it; ``by_flips`` as they changed."""
 
-    def __init__(
-        self, measured: Measured, today: str, against: Against | None = None, terminal: TextIO | None = None
-    ) -> None:
-        self.measured = measured
-        self.prepared = measured.prepared
+    behavior: Behavior
+    places: tuple[RowPlace, ...] = ()
+    by_flips: bool = False
+
+
+class Judgement:
+    """Verdicts on everything that a suite expects of a measured model: its evidence held against bounds and baseline."""
+
+    def __init__(self, prepared: Prepared, evidence: Evidence, today: str) -> None:
+        self.prepared = prepared
+        self.evidence = evidence
         self.today = today
-        self.slices = {slice_.name: slice_ for slice_ in measured.slices}
-        self.estimates = measured.estimates({(item.slice, item.metric) for item in self.prepared.items})
-        self.chosen = {item.spec.name: item for item in self.prepared.chosen}
+        self.slices = {slice_.name: slice_ for slice_ in evidence.slices}
+        self.estimates = evidence.estimates({(item.slice, item.metric) for item in prepared.items})
+        self.chosen = {item.spec.name: item for item in prepared.chosen}
         self.items = self._expanded()
         self.gaps: dict[Key, Gap | BehaveError] = self._gaps()
-        self.comparisons = self._comparisons(against, terminal)
+        self.comparisons = self._comparisons(evidence)
+        self._accepted: dict[Key, str] = {}
 
-    def swapped(self, swaps: Swaps) -> Judged:
-        """Return the verdicts in a world where both models exchange their outputs on some rows."""
+    def beside(self, evidence: Evidence) -> Judgement:
+        """Return the verdicts on the same estimates with another baseline beside them."""
         other = copy.copy(self)
-        if self.comparisons is not None:
-            against = replace(self.comparisons.against, stored=None, accepted=None)
-            other.comparisons = self._comparisons(against, None, swaps)
+        other.comparisons = self._comparisons(evidence)
         return other
 
     def changes(self) -> list[tuple[Item, Verdict]]:
@@ -61,23 +64,31 @@ class Judged:
         slice_ = self.slices.get(item.slice)
         return item.kind == "gap" or (slice_ is not None and slice_.size >= slice_.min_size)
 
-    def behaviors(self) -> list[Behavior]:
-        """Return every behavior that the suite expects, with its verdict."""
+    def results(self) -> tuple[list[Behavior], tuple[Instance, ...]]:
+        """Return every behavior that the suite expects with its verdict, and the instances that broke or were fixed."""
+        judged = self._judged()
+        worst = [place for item in judged if not item.by_flips for place in item.places]
+        flips = [] if self.comparisons is None else self.comparisons.flipped(self._keys())
+        flipped = [place for item in judged if item.by_flips for place in item.places]
+        shown = self.evidence.shown(worst, [*flipped, *flips])
+        behaviors = []
+        for item in judged:
+            instances = shown.flipped if item.by_flips else shown.worst
+            behaviors.append(replace(item.behavior, instances=tuple(instances[place] for place in item.places)))
+        return behaviors, tuple(shown.flipped[place] for place in sorted(flips))  # type: ignore[type-var]
+
+    def _keys(self) -> list[Key]:
+        return list(dict.fromkeys((item.slice, item.name) for item in self.items))
+
+    def _judged(self) -> list[Judged]:
         judged = [(item, *self._judge(item)) for item in self.items]
         failing = {id(item.bounds.known_failure) for item, behavior, _ in judged if behavior.verdict in FAILS}
         result = []
         for item, behavior, verdict in judged:
             known = item.bounds.known_failure
             final = with_known_failure(verdict, known, self.today, any_fails=id(known) in failing)
-            behavior = replace(behavior, verdict=final.verdict, reason=final.reason)  # noqa: PLW2901 - as judged
-            result.append(self._with_instances(behavior))
+            result.append(self._explained(replace(behavior, verdict=final.verdict, reason=final.reason)))
         return result
-
-    def flips(self) -> tuple[Instance, ...]:
-        """Return every instance that an expected behavior counts as broken or fixed."""
-        if self.comparisons is None:
-            return ()
-        return self.comparisons.flips(dict.fromkeys((item.slice, item.name) for item in self.items))
 
     @cached_property
     def tests(self) -> int:
@@ -114,29 +125,23 @@ class Judged:
             chosen = self.chosen.get(item.metric)
             if item.kind == "gap" and chosen is not None:
                 try:
-                    found = measured_gap(self.measured, self.estimates, self.slices, item, chosen)
+                    found = measured_gap(self.evidence, self.estimates, self.slices, item, chosen)
                 except BehaveError as error:
                     result[item.slice, item.name] = error
                 else:
                     result[item.slice, item.name] = found
         return result
 
-    def _comparisons(
-        self, against: Against | None, terminal: TextIO | None, swaps: Swaps | None = None
-    ) -> Comparisons | None:
-        if against is None:
+    def _comparisons(self, evidence: Evidence) -> Comparisons | None:
+        if evidence.against is None:
             return None
-        comparisons = self._compared(against, terminal, swaps)
+        comparisons = Comparisons(self.prepared, evidence, evidence.against, self.estimates, self.items)
         for item in self.items:
             gap = self.gaps.get((item.slice, item.name))
             if isinstance(gap, Gap):
-                pairs = paired_gap(comparisons, gap, self.chosen[item.metric])
-                comparisons.compare_gap((item.slice, item.name), pairs, gap.estimate)
+                comparisons.compare_gap((item.slice, item.name), gap, self.chosen[item.metric])
         comparisons.adjust([(item.slice, item.name) for item in self.items if item.tolerance is not None])
         return comparisons
-
-    def _compared(self, against: Against, terminal: TextIO | None, swaps: Swaps | None) -> Comparisons:
-        return Comparisons(self.measured, against, self.estimates, self.items, terminal, swaps)
 
     # -- one item
 
@@ -209,7 +214,7 @@ class Judged:
         beyond = found.worse * float(change.change or 0.0) - margin
         if beyond <= 0 and can_decide(change.n, margin, spec.alpha, spec.mcnemar):  # then nobody is told
             return MOST_SEARCHED
-        if change.broken is not None and change.fixed is not None and change.test.startswith(("mcnemar", "tango")):
+        if change.broken is not None and change.fixed is not None and found.paired.is_counted:
             return pairs_to_decide(
                 change.broken, change.fixed, change.n, margin=margin, alpha=alpha, mcnemar=spec.mcnemar
             )
@@ -230,7 +235,7 @@ class Judged:
             return verdict
         why = f": {after.reason}" if after.reason else ""
         said = f"accepted in this change, {before.value:.4g} → {after.value:.4g}{why}"
-        self.comparisons.found[key] = replace(found, change=replace(found.change, accepted=said))
+        self._accepted[key] = said
         return Verdict("holds", said)
 
     def _value(self, key: Key) -> float | None:
@@ -239,17 +244,21 @@ class Judged:
         return estimate.value if isinstance(estimate, Estimate) else None
 
     def _with_change(self, behavior: Behavior) -> Behavior:
-        found = None if self.comparisons is None else self.comparisons.found.get((behavior.slice, behavior.metric))
-        return behavior if found is None else replace(behavior, baseline=found.change)
+        key = (behavior.slice, behavior.metric)
+        found = None if self.comparisons is None else self.comparisons.found.get(key)
+        if found is None:
+            return behavior
+        return replace(behavior, baseline=replace(found.change, accepted=self._accepted.get(key, "")))
 
-    def _with_instances(self, behavior: Behavior) -> Behavior:
+    def _explained(self, behavior: Behavior) -> Judged:
         key = (behavior.slice, behavior.metric)
         if self.comparisons is not None and behavior.verdict in EXPLAINED_BY_FLIPS and key in self.comparisons.found:
-            return replace(behavior, instances=self.comparisons.worst(key, MOST_INSTANCES))
+            moved = self.comparisons.found[key].moved
+            return Judged(behavior, () if moved is None else moved.broken_at[:MOST_INSTANCES], by_flips=True)
         chosen = self.chosen.get(behavior.metric)
         if behavior.verdict not in ("violated", "known-failure") or chosen is None or behavior.slice not in self.slices:
-            return behavior
-        return replace(behavior, instances=self.measured.worst_instances(chosen, self.slices[behavior.slice]))
+            return Judged(behavior)
+        return Judged(behavior, tuple(self.evidence.worst(chosen, self.slices[behavior.slice])))
 
     def observed(self, held: set[Key]) -> list[Behavior]:
         """Return what was measured without an expectation."""
@@ -264,11 +273,10 @@ class Judged:
             result.append(self._with_change(replace(behavior, verdict=None, reason=estimate.reason)))
         return result
 
-    def orphans(self, behaviors: Sequence[Behavior]) -> list[Key]:
+    def orphans(self, held: set[Key]) -> list[Key]:
         """Return the stored entries that the suite no longer declares."""
         stored = None if self.comparisons is None else self.comparisons.against.stored
-        declared = {(behavior.slice, behavior.metric) for behavior in behaviors}
-        return [] if stored is None else sorted(key for key in stored.entries if key not in declared)
+        return [] if stored is None else sorted(key for key in stored.entries if key not in held)
 
 
 def _explained_first(verdicts: Sequence[Verdict]) -> list[Verdict]:

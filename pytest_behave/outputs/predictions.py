@@ -256,7 +256,7 @@ def read_predictions(data: bytes | None, name: str) -> StoredPredictions | str:
             return _unknown(about, name)
         found = stored_of(table, about)
         once = found.ids.reshape(found.repeats, -1)
-        is_unique = len(set(once[0])) == once.shape[1] and bool((once == once[0]).all())
+        is_unique = 0 < len(set(once[0])) == once.shape[1] and bool((once == once[0]).all())
         return found if is_unique else _unusable(name)
     except _IncompleteError:
         return _unusable(name)

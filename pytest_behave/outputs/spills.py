@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_behave.outputs.predictions import as_of, predictions_table, schema_of_all, write_sorted
 from pytest_behave.errors import BaselineError, EngineError
+from pytest_behave.outputs.predictions import as_of, predictions_table, schema_of_all, write_sorted
 from pytest_behave.records import StoredPredictions
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pytest_behave.outputs.predictions import About, copy_predictions, stored_of
 from pytest_behave.compare.store import baseline_paths
 from pytest_behave.data.table import Table
 from pytest_behave.errors import EngineError
-from pytest_behave.evidence.baseline import Against, StoredValues, aligned, baseline_use
-from pytest_behave.prepare.preparation import Prepared
+from pytest_behave.evidence.baseline import StoredValues
+from pytest_behave.outputs.predictions import About, copy_predictions, stored_of
 from pytest_behave.predict.lookup import Lookup, write_lookup
+from pytest_behave.records import StoredPredictions, Suite
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class StoredRows:
     rows: int
 
 
-def stored_rows(prepared: Prepared, known: StoredValues, folder: Path) -> StoredRows | str:
+def stored_rows(suite: Suite, known: StoredValues, folder: Path) -> StoredRows | str:
     """Copy the outputs behind stored values into a folder; returns a clause that says why if they are of no use."""
-    _, outputs = baseline_paths(prepared.suite.path, prepared.suite.name)
+    _, outputs = baseline_paths(suite.path, suite.name)
     path = known.place.file(outputs, folder)
     about = copy_predictions(
         path, f"{outputs.parent.name}/{outputs.name}", lambda blocks: write_lookup(folder, outputs.name, blocks)
@@ -36,10 +36,10 @@ def stored_rows(prepared: Prepared, known: StoredValues, folder: Path) -> Stored
 
 
 class Joined:
-    """Stored outputs, in a worker."""
+    """Stored outputs, in a worker. Threads may share it: it only reads."""
 
     def __init__(self, stored: StoredRows) -> None:
-        self._about = replace(stored.about, repeats=1)  # of which the first answers were copied
+        self.about = replace(stored.about, repeats=1)  # of which the first answers were copied
         try:
             self._lookup = Lookup(stored.folder)
         except FileNotFoundError:
@@ -48,10 +48,8 @@ class Joined:
                 "pytest runs, to a folder that all workers share"
             ) from None
 
-    def against(self, prepared: Prepared, table: Table) -> Against:
-        """Return the baseline of some rows."""
+    def of(self, table: Table) -> StoredPredictions:
+        """Return what is stored of the rows of a table, in any order; of a table without any, one row of another."""
         rows = self._lookup.rows_of(table.ids.tolist())
         some = rows[rows >= 0] if (rows >= 0).any() else np.zeros(1, dtype=np.int64)
-        found = stored_of(self._lookup.take(some), self._about)
-        use = baseline_use(prepared, "stored", self._about.model, 0)
-        return aligned(prepared, table, found, Against(use, None, np.zeros(0, dtype=bool)))
+        return stored_of(self._lookup.take(some), self.about)

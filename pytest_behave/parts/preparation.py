@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, TextIO
-
-import numpy as np
 
 from pytest_behave.data.memory import estimated_bytes, free_bytes, memory_of
 from pytest_behave.data.parts import Dtypes, Part, parts_of
@@ -15,13 +13,14 @@ from pytest_behave.data.readers import files_of, format_of, is_reference
 from pytest_behave.data.slices import deferred_slices
 from pytest_behave.data.table import Table
 from pytest_behave.engines import Engine, open_engine
-from pytest_behave.errors import DataError
-from pytest_behave.prepare.extensions import Extensions
-from pytest_behave.prepare.preparation import InParts, Preparation, Prepared
-from pytest_behave.parts.survey import LookAtRows, LookAtTypes, Reading, Survey, slices_of
+from pytest_behave.errors import DataError, SuiteError
 from pytest_behave.measure.outcome import Labels
+from pytest_behave.parts.survey import LookAtRows, LookAtTypes, Reading, Survey, slices_of
 from pytest_behave.predict.progress import progress_bar
-from pytest_behave.records import Call, Column, DatasetSpec, MetadataSpec, Place, Slice, SliceSpec, Suite
+from pytest_behave.prepare.extensions import Extensions
+from pytest_behave.prepare.preparation import Data, InParts, Reader, has_open_ended_model
+from pytest_behave.prepare.references import References
+from pytest_behave.records import Call, MetadataSpec, Place, Slice, SliceSpec, Suite
 
 
 class Resources:
@@ -72,67 +71,60 @@ class Resources:
         return most is not None and sum(map(estimated_bytes, files_of(spec.source))) > most
 
 
-def prepare_in_parts(suite: Suite, extensions: Extensions, engine: Engine, terminal: TextIO | None = None) -> Prepared:
-    """Survey the parts of a suite's dataset and settle every name; raises SuiteError as ``prepare`` does."""
-    return _PreparationInParts(suite, extensions, engine, terminal).prepared()
+@dataclass(frozen=True)
+class PartedData:
+    """A dataset of which only the first rows are in memory; the others were surveyed."""
+
+    table: Table
+    parts: InParts
+    survey: Survey
+
+    def labels(self) -> Labels | None:
+        """Return what the target holds in all parts, None without a target."""
+        return self.survey.labels
+
+    def slices(self, specs: tuple[SliceSpec, ...]) -> tuple[Slice, ...]:
+        """Return ``overall`` and the declared slices that need no model, without their rows."""
+        return slices_of(self.survey.slices, specs, self.parts.rows)
 
 
-class _PreparationInParts(Preparation):
-    def __init__(self, suite: Suite, extensions: Extensions, engine: Engine, terminal: TextIO | None) -> None:
-        super().__init__(suite, extensions)
-        self.engine = engine
-        self.terminal = terminal
-        self.in_parts: InParts | None = None
-        self.survey: Survey | None = None
+def reader_of_parts(engine: Engine, terminal: TextIO | None = None) -> Reader:
+    """Return what surveys the parts of a suite's dataset on an engine."""
 
-    def prepared(self) -> Prepared:
-        return replace(super().prepared(), parts=self.in_parts)
+    def read(suite: Suite, references: References, _extensions: Extensions) -> Data:
+        return _surveyed(suite, references, engine, terminal)
 
-    def _table(self) -> Table | None:
-        spec = self.suite.dataset
-        if spec is None:
-            return None
-        self.problems += [f"{place}: {said}" for place, said in _needing_all_rows(self.suite)]
-        self.raise_if_problems()
-        table: Table | None = self._try(spec.place, lambda: self._surveyed(spec))
-        self.raise_if_problems()
-        return table
+    return read
 
-    def _surveyed(self, spec: DatasetSpec) -> Table:
-        parts = parts_of(spec)
-        texts = [part for part in parts if format_of(part.path) != "parquet"]
-        dtypes: Dtypes = self._total("types", LookAtTypes(spec), texts).dtypes if texts else {}
-        reading = Reading(self.suite, dtypes, self.references.modules)
-        head = next((table for part in parts for table in reading.tables(part, self.references) if len(table)), None)
-        if head is None:
-            raise DataError("dataset.where selects no rows" if spec.where else f"{spec.source} holds no rows")
-        late = deferred_slices(head, self.suite.slices, open_ended=self._open_ended)
-        early = tuple(item for item in self.suite.slices if item.name not in late)
-        survey: Survey = self._total("rows", LookAtRows(reading, early), parts)
-        if survey.ids is not None and survey.ids.twice:
-            raise DataError(f"dataset.id: {'/'.join(spec.id)} is not unique, rows in different parts share an id")
-        counts = [survey.rows[part.number] for part in parts]
-        before = tuple(itertools.accumulate(counts, initial=0))[:-1]
-        self.in_parts = InParts(parts, before, sum(counts), dtypes, survey.content.fingerprint, self.engine)
-        self.survey = survey
-        return head
 
-    def _total(self, what: str, measure: Callable[[Part], Any], parts: Sequence[Part]) -> Any:
-        with progress_bar(self.terminal, len(parts), f"{self.suite.name}: {what}", "part") as progress:
-            return self.engine.total(measure, parts, lambda _part: progress(1))
+def _surveyed(suite: Suite, references: References, engine: Engine, terminal: TextIO | None) -> PartedData:
+    spec = suite.dataset
+    if spec is None:
+        raise TypeError("the suite has no dataset")
+    problems = [f"{place}: {said}" for place, said in _needing_all_rows(suite)]
+    if problems:
+        raise SuiteError(problems)
 
-    def _labels(self, table: Table | None, target: tuple[Column, np.ndarray] | None) -> Labels | None:  # noqa: ARG002
-        return None if self.survey is None else self.survey.labels
+    def total(what: str, measure: Callable[[Part], Any], parts: Sequence[Part]) -> Any:
+        with progress_bar(terminal, len(parts), f"{suite.name}: {what}", "part") as progress:
+            return engine.total(measure, parts, lambda _part: progress(1))
 
-    def _slices(self, table: Table | None, deferred: tuple[SliceSpec, ...]) -> tuple[Slice, ...]:
-        if table is None or self.survey is None or self.in_parts is None:
-            return ()
-        early = tuple(spec for spec in self.suite.slices if spec not in deferred)
-        slices = slices_of(self.survey.slices, early, self.in_parts.rows)
-        self.problems += [
-            f"{slice_.place}: slice {slice_.name!r}: {slice_.problem}" for slice_ in slices if slice_.problem
-        ]
-        return slices
+    parts = parts_of(spec)
+    texts = [part for part in parts if format_of(part.path) != "parquet"]
+    dtypes: Dtypes = total("types", LookAtTypes(spec), texts).dtypes if texts else {}
+    reading = Reading(suite, dtypes, references.modules)
+    head = next((table for part in parts for table in reading.tables(part, references) if len(table)), None)
+    if head is None:
+        raise DataError("dataset.where selects no rows" if spec.where else f"{spec.source} holds no rows")
+    late = deferred_slices(head, suite.slices, open_ended=has_open_ended_model(suite))
+    early = tuple(item for item in suite.slices if item.name not in late)
+    survey: Survey = total("rows", LookAtRows(reading, early), parts)
+    if survey.ids is not None and survey.ids.twice:
+        raise DataError(f"dataset.id: {'/'.join(spec.id)} is not unique, rows in different parts share an id")
+    counts = [survey.rows[part.number] for part in parts]
+    before = tuple(itertools.accumulate(counts, initial=0))[:-1]
+    found = InParts(parts, before, sum(counts), dtypes, survey.content.fingerprint, engine)
+    return PartedData(head, found, survey)
 
 
 def _needing_all_rows(suite: Suite) -> list[tuple[Place | None, str]]:

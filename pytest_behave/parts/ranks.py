@@ -32,16 +32,25 @@ def ranks_of(chosen: Chosen, sides: tuple[Outcome, Outcome], hashes: np.ndarray,
     return Ranks(before, after, tuple(samples))
 
 
-def compared_ranks(chosen: Chosen, ranks: Ranks, margins: Sequence[Margin], worse: int) -> tuple[list[Paired], bool]:
-    """Compare the metric on each slice, and tell whether its values are exact."""
+def compared_ranks(chosen: Chosen, ranks: Ranks, margins: Sequence[Margin], worse: int) -> list[Paired]:
+    """Compare the metric on each slice."""
     statistic: Any = chosen.metric.statistic(chosen.spec)
     before, after = (statistic.figures(side).tolist() for side in (ranks.before, ranks.after))
-    off = statistic.errors(ranks.before) + statistic.errors(ranks.after)
+    off = _errors(statistic, ranks).tolist()
     results = []
-    for one, other, samples, margin, error in zip(before, after, ranks.samples, margins, off.tolist(), strict=True):
+    for one, other, samples, margin, error in zip(before, after, ranks.samples, margins, off, strict=True):
         found, n = _influences(one, other, *samples), sum(sample.rows for sample in samples)
         results.append(compare_influences(found, n, margin, worse, "delong", off=error))
-    return results, not off.any()
+    return results
+
+
+def are_exact(chosen: Chosen, ranks: Ranks) -> bool:
+    """Tell whether no slice's value is off by the width of a bin of scores."""
+    return not _errors(chosen.metric.statistic(chosen.spec), ranks).any()
+
+
+def _errors(statistic: Any, ranks: Ranks) -> np.ndarray:
+    return np.asarray(statistic.errors(ranks.before) + statistic.errors(ranks.after))
 
 
 def _influences(before: float, after: float, negatives: Sample, positives: Sample) -> Influences:

@@ -6,12 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, Protocol
 
 from pytest_behave.compare.store import baseline_paths
-from pytest_behave.data.columns import canonical_text
 from pytest_behave.data.parts import Dtypes, Part
 from pytest_behave.data.readers import read_dataset
 from pytest_behave.data.slices import OVERALL, deferred_slices, make_slices
@@ -19,18 +16,18 @@ from pytest_behave.data.table import Table
 from pytest_behave.decorators import Mark, marks_in
 from pytest_behave.engines import Engine
 from pytest_behave.errors import BehaveError, SuiteError, did_you_mean
-from pytest_behave.prepare.extensions import Extensions
-from pytest_behave.prepare.references import References
 from pytest_behave.measure.outcome import Labels, check_target, infer_task
 from pytest_behave.measure.registry import BUILT_IN, NEED_A_DEFINITION, Chosen, find_metric
+from pytest_behave.prepare.extensions import Extensions
+from pytest_behave.prepare.references import References
 from pytest_behave.records import (
     Bounds,
-    Column,
     MetadataSpec,
     MetricSpec,
     ModelSpec,
     Name,
     Place,
+    Scalar,
     Slice,
     SliceSpec,
     Suite,
@@ -76,13 +73,68 @@ class InParts:
 
 
 @dataclass(frozen=True)
+class Coding:
+    """How targets and outputs are coded: the task, the labels of the target in all rows, which of them is positive."""
+
+    task: Task | None
+    labels: Labels | None
+    positive: Scalar | None = None
+
+
+class Data(Protocol):
+    """The rows of a dataset before a model runs. ``table`` holds all of them or, of a dataset in ``parts``, the first."""
+
+    @property
+    def table(self) -> Table:
+        """The rows in memory."""
+
+    @property
+    def parts(self) -> InParts | None:
+        """How the dataset is read in parts, None if it is not."""
+
+    def labels(self) -> Labels | None:
+        """Return what the target holds in all rows, None without a target."""
+
+    def slices(self, specs: tuple[SliceSpec, ...]) -> tuple[Slice, ...]:
+        """Return ``overall`` and the declared slices that need no model."""
+
+
+@dataclass(frozen=True)
+class WholeData:
+    """A dataset in memory."""
+
+    table: Table
+    parts: None = None
+
+    def labels(self) -> Labels | None:
+        """Return what the target holds, None without a target."""
+        target = self.table.target
+        return None if target is None else Labels.of(*target, self.table.ids)
+
+    def slices(self, specs: tuple[SliceSpec, ...]) -> tuple[Slice, ...]:
+        """Return ``overall`` and the declared slices that need no model."""
+        return make_slices(self.table, specs)
+
+
+Reader = Callable[[Suite, References, Extensions], Data]
+
+
+def whole_data(suite: Suite, references: References, extensions: Extensions) -> Data:
+    """Read a suite's dataset into memory; raises DataError or PredicateError."""
+    if suite.dataset is None:
+        raise TypeError("the suite has no dataset")
+    frame = read_dataset(suite.dataset, references.load, extensions.read)
+    metadata = metadata_of(suite, references)
+    return WholeData(Table(frame, suite.dataset, metadata, references.load, suite.path.parent))
+
+
+@dataclass(frozen=True)
 class Prepared:
     """A suite with its data, ready for a model. Of a dataset in ``parts``, the table holds the first rows only."""
 
     suite: Suite
     table: Table | None
     task: Task | None
-    target: tuple[Column, np.ndarray] | None
     labels: Labels | None
     chosen: tuple[Chosen, ...]
     slices: tuple[Slice, ...]
@@ -93,6 +145,12 @@ class Prepared:
     models: tuple[ModelSpec, ...]
     baseline: ModelSpec | None = None
     parts: InParts | None = None
+
+    @property
+    def coding(self) -> Coding:
+        """How targets and outputs are coded."""
+        positive = None if self.suite.dataset is None else self.suite.dataset.positive
+        return Coding(self.task, self.labels, positive)
 
     @property
     def baseline_file(self) -> Path:
@@ -111,17 +169,46 @@ def known_metric_names(extensions: Extensions, folder: Path) -> Callable[[str | 
     return names
 
 
-def prepare(suite: Suite, extensions: Extensions) -> Prepared:
+def prepare(suite: Suite, extensions: Extensions, read: Reader = whole_data) -> Prepared:
     """Read the data and settle every name; raises SuiteError with all problems found, each with its place."""
-    return Preparation(suite, extensions).prepared()
+    return Preparation(suite, extensions, read).prepared()
+
+
+def chosen_metrics(
+    suite: Suite, references: References, extensions: Extensions, task: Task | None
+) -> tuple[Chosen, ...]:
+    """Return the declared metrics with their implementations; raises SuiteError with all problems found."""
+    marked = marks_in(references.modules, "metric")
+
+    def choose(spec: MetricSpec) -> Chosen | str:
+        try:
+            return find_metric(_complete(spec, marked, references), task, extensions.metrics)
+        except BehaveError as error:
+            return f"{spec.place or suite.path}: {error}"
+
+    found = [choose(spec) for spec in suite.metrics]
+    problems = [item for item in found if isinstance(item, str)]
+    if problems:
+        raise SuiteError(problems)
+    return tuple(item for item in found if not isinstance(item, str))
+
+
+def _complete(spec: MetricSpec, marked: dict[str, Mark], references: References) -> MetricSpec:
+    if spec.python is not None:
+        return replace(spec, function=references.load(spec.python))
+    mark = marked.get(spec.metric)
+    if mark is None:
+        return spec
+    return replace(spec, metric="python", function=mark.function, better=spec.better or mark.better)
 
 
 class Preparation:
     """One suite on its way to being prepared, and the problems found so far."""
 
-    def __init__(self, suite: Suite, extensions: Extensions) -> None:
+    def __init__(self, suite: Suite, extensions: Extensions, read: Reader) -> None:
         self.suite = suite
         self.extensions = extensions
+        self.read = read
         self.problems: list[str] = []
         self.references = References(suite.path.parent, extensions.modules)
 
@@ -130,14 +217,16 @@ class Preparation:
         with_module = self._try(Place(self.suite.path), lambda: self.references.with_module(self.suite.python))
         self.raise_if_problems()
         self.references = with_module
-        table = self._table()
-        target = self._target(table) if table is not None else None
-        labels = self._labels(table, target)
+        data = self._data()
+        table = None if data is None else data.table
+        labels = self._labels(data)
         task = self._task(table, labels)
-        chosen = self.metrics(task)
+        chosen: tuple[Chosen, ...] = (
+            self._try(None, lambda: chosen_metrics(self.suite, self.references, self.extensions, task)) or ()
+        )
         self._check_names(table)
         deferred = self._deferred(table)
-        slices = self._slices(table, deferred)
+        slices = self._slices(data, deferred)
         items = self._items(slices, deferred)
         models = tuple(self._model(spec) for spec in self.suite.models)
         baseline = None if self.suite.baseline is None else self._model(self.suite.baseline)
@@ -147,7 +236,6 @@ class Preparation:
             suite=self.suite,
             table=table,
             task=task,
-            target=target,
             labels=labels,
             chosen=chosen,
             slices=slices,
@@ -157,6 +245,7 @@ class Preparation:
             extensions=self.extensions,
             models=models,
             baseline=baseline,
+            parts=None if data is None else data.parts,
         )
 
     def raise_if_problems(self) -> None:
@@ -167,40 +256,28 @@ class Preparation:
     def _try(self, place: Place | None, action: Callable[[], Any]) -> Any:
         try:
             return action()
+        except SuiteError as error:
+            self.problems += error.problems
         except BehaveError as error:
             self.problems.append(f"{place or self.suite.path}: {error}")
-            return None
+        return None
 
     # -- data
 
-    def _table(self) -> Table | None:
+    def _data(self) -> Data | None:
         spec = self.suite.dataset
         if spec is None:
             return None
-        metadata = metadata_of(self.suite, self.references)
-        table: Table | None = self._try(
-            spec.place,
-            lambda: Table(
-                read_dataset(spec, self.references.load, self.extensions.read),
-                spec,
-                metadata,
-                self.references.load,
-                self.suite.path.parent,
-            ),
-        )
+        data: Data | None = self._try(spec.place, lambda: self.read(self.suite, self.references, self.extensions))
         self.raise_if_problems()
-        return table
+        return data
 
-    def _target(self, table: Table) -> tuple[Column, np.ndarray] | None:
-        name = table.spec.target
-        if name is None:
+    def _labels(self, data: Data | None) -> Labels | None:
+        if data is None:
             return None
-        column = self._try(table.spec.place, lambda: table.lookup(Name(name, quoted=True)))
+        labels: Labels | None = self._try(data.table.spec.place, data.labels)
         self.raise_if_problems()
-        return column, canonical_text(column)
-
-    def _labels(self, table: Table | None, target: tuple[Column, np.ndarray] | None) -> Labels | None:
-        return None if table is None or target is None else Labels.of(*target, table.ids)
+        return labels
 
     def _task(self, table: Table | None, labels: Labels | None) -> Task | None:
         if table is None or labels is None:
@@ -210,24 +287,6 @@ class Preparation:
             self._try(table.spec.place, lambda: check_target(str(table.spec.target), labels, task))
         return task
 
-    def metrics(self, task: Task | None) -> tuple[Chosen, ...]:
-        """Return the declared metrics with their implementations."""
-        marked = marks_in(self.references.modules, "metric")
-
-        def choose(spec: MetricSpec) -> Chosen:
-            return find_metric(self._complete(spec, marked), task, self.extensions.metrics)
-
-        chosen = [self._try(spec.place, partial(choose, spec)) for spec in self.suite.metrics]
-        return tuple(item for item in chosen if item is not None)
-
-    def _complete(self, spec: MetricSpec, marked: dict[str, Mark]) -> MetricSpec:
-        if spec.python is not None:
-            return replace(spec, function=self.references.load(spec.python))
-        mark = marked.get(spec.metric)
-        if mark is None:
-            return spec
-        return replace(spec, metric="python", function=mark.function, better=spec.better or mark.better)
-
     def _model(self, spec: ModelSpec) -> ModelSpec:
         marked = marks_in(self.references.modules, "model")
         model: ModelSpec = self._try(spec.place, partial(_model_of, spec, marked))
@@ -235,12 +294,7 @@ class Preparation:
 
     @property
     def _open_ended(self) -> bool:
-        """Whether the model may return columns that nobody declared."""
-        return any(spec.kind in ("python", "plugin", "url", "command") for spec in self._declared_models)
-
-    @property
-    def _declared_models(self) -> tuple[ModelSpec, ...]:
-        return self.suite.models if self.suite.baseline is None else (*self.suite.models, self.suite.baseline)
+        return has_open_ended_model(self.suite)
 
     def _check_names(self, table: Table | None) -> None:
         """Find wrong names also where nothing uses the metadata, metric or model yet."""
@@ -254,7 +308,7 @@ class Preparation:
                 self.problems.append(f"{place}: {name}: {problem}")
         if table.spec.cluster is not None:
             self._try(table.spec.place, lambda: _check_cluster(table))
-        for model in self._declared_models:
+        for model in declared_models(self.suite):
             for name in _columns_read(model):
                 problem = table.unknown_names(Name(name, quoted=True), open_ended=False)
                 self.problems += [f"{model.place}: model: {problem}"] if problem else []
@@ -276,10 +330,11 @@ class Preparation:
         names = deferred_slices(table, self.suite.slices, open_ended=self._open_ended)
         return tuple(spec for spec in self.suite.slices if spec.name in names)
 
-    def _slices(self, table: Table | None, deferred: tuple[SliceSpec, ...]) -> tuple[Slice, ...]:
-        if table is None:
+    def _slices(self, data: Data | None, deferred: tuple[SliceSpec, ...]) -> tuple[Slice, ...]:
+        if data is None:
             return ()
-        slices = make_slices(table, tuple(spec for spec in self.suite.slices if spec not in deferred))
+        late = {spec.name for spec in deferred}
+        slices = data.slices(tuple(spec for spec in self.suite.slices if spec.name not in late))
         self.problems += [
             f"{slice_.place}: slice {slice_.name!r}: {slice_.problem}" for slice_ in slices if slice_.problem
         ]
@@ -338,6 +393,16 @@ class Preparation:
         return []
 
 
+def declared_models(suite: Suite) -> tuple[ModelSpec, ...]:
+    """Return the models of a suite, the one that it compares with last."""
+    return suite.models if suite.baseline is None else (*suite.models, suite.baseline)
+
+
+def has_open_ended_model(suite: Suite) -> bool:
+    """Tell whether a model may return columns that nobody declared."""
+    return any(spec.kind in ("python", "plugin", "url", "command") for spec in declared_models(suite))
+
+
 def _overlaid(below: Bounds | None, above: Bounds) -> Bounds:
     """Return the more specific bounds, what they leave open filled from the general ones."""
     if below is None:
@@ -366,7 +431,7 @@ def _check_cluster(table: Table) -> None:
     if problem:
         raise BehaveError(f"dataset.cluster: {problem}")
     clusters = table.clusters()
-    if clusters is not None and len(np.unique(clusters)) < 2:  # noqa: PLR2004 - one cluster has no spread
+    if clusters is not None and len(set(clusters.tolist())) < 2:  # noqa: PLR2004 - one cluster has no spread
         raise BehaveError(f"dataset.cluster: {name!r} has one value only, so there is nothing to tell chance from")
 
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from pytest_behave.data.table import repeated_column
 from pytest_behave.prepare.preparation import Prepared
 from pytest_behave.records import Agreement, Outcome, Predictions, Slice
 from pytest_behave.records.bits import packed
@@ -24,11 +23,9 @@ def with_repeats(prepared: Prepared, repeats: int) -> Prepared:
     """
     if repeats == 1 or prepared.table is None or prepared.parts is not None:
         return prepared
-    target = prepared.target
     return replace(
         prepared,
         table=prepared.table.repeated(repeats),
-        target=None if target is None else (repeated_column(target[0], repeats), np.tile(target[1], repeats)),
         slices=tuple(_with_answers(slice_, repeats) for slice_ in prepared.slices),
     )
 

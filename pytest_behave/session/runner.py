@@ -168,7 +168,6 @@ class Runner:
                 prepared,
                 model=option("behave_model"),
                 ref=option("behave_against"),
-                share=self._share(path),
                 keep=self._keep(path) if self.accepts and prepared.baseline is None else None,
                 terminal=self._terminal,
                 cache=self.open_cache(),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_behave.outputs.predictions import About
 from pytest_behave.errors import EngineError
+from pytest_behave.outputs.predictions import About
 from pytest_behave.parts.joined import Joined, StoredRows
 
 
