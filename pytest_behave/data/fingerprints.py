@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pytest_behave.records import Column, Kind
 from pytest_behave.records.data import kind_of_both
 
 BLOCK = 1 << 14  # values
+AT_ONCE = 2  # columns
 MIX = np.uint64(0x9E3779B97F4A7C15)
 BYTES_AT_ONCE = 1 << 20
 EXACT = 2.0**53  # beyond it not every integer is a double
@@ -64,13 +66,21 @@ def row_hashes(frame: pd.DataFrame, names: Iterable[str]) -> np.ndarray:
 
 
 def _kinds_and_rows(frame: pd.DataFrame, names: Iterable[str]) -> tuple[dict[str, Kind], np.ndarray]:
-    """Return the kind of each column and the hash of each row, before it is mixed; one column at a time is in memory."""
+    """Return the kind of each column and the hash of each row, before it is mixed; two columns at a time are in memory."""
     kinds: dict[str, Kind] = {}
     rows = np.zeros(len(frame), dtype=np.uint64)
-    for name in names:
+
+    def of_column(name: str) -> tuple[Kind, np.ndarray]:
         column = column_of(frame[name])
-        kinds[str(name)] = column.kind
-        rows += _cell_hashes(column) * _factor(str(name))
+        return column.kind, _cell_hashes(column) * _factor(str(name))
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:  # sums of integers are the same in whatever order
+        todo = list(names)
+        for first in range(0, len(todo), AT_ONCE):
+            some = todo[first : first + AT_ONCE]
+            for name, (kind, hashes) in zip(some, threads.map(of_column, some), strict=True):
+                kinds[str(name)] = kind
+                rows += hashes
     return kinds, rows
 
 

@@ -155,7 +155,9 @@ def _sorted(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.nd
     is_higher = _differ(ranked)
     if (alike & is_higher).any():
         run = np.append(0, np.cumsum(~alike))
-        again = np.flatnonzero(np.isin(run, run[1:][alike & is_higher]))
+        is_mixed = np.zeros(run[-1] + 1, dtype=np.bool_)
+        is_mixed[run[1:][alike & is_higher]] = True
+        again = np.flatnonzero(is_mixed.take(run))
         rows = order.take(again)
         order[again] = rows.take(np.lexsort((positive.take(rows), values.take(rows))))
         is_higher = _differ(values.take(order))

@@ -206,15 +206,13 @@ def _outer(
     with Student's quantile for as many rows as a class has (the harmonic mean). The first is short where the smoothing
     pulls, the second where rare classes make the value lopsided.
     """
-    from scipy.special import stdtrit
-
     low, high, mean, variance = np.where(
         many, _limit(functions, counts, values, wanted & many), _bootstrap(functions, counts, wanted & ~many)
     )
     wrong = np.roll(np.eye(counts.shape[1], counts.shape[2]), 1, axis=1)
     least = np.array([[function.value(wrong)] for function in functions])  # 0, or -1 for a correlation of two classes
     span = 1 - least
-    quantile = stdtrit(np.maximum(_rows_per_class(per_class(counts)) - 1, 1), 0.5 + intervals.CONFIDENCE / 2)
+    quantile = intervals.student(np.maximum(_rows_per_class(per_class(counts)) - 1, 1))
     ends = intervals.equivalent_wilson((values - least) / span, (mean - least) / span, variance / span**2, quantile)
     return (
         np.fmin(np.minimum(low, values), least + span * ends[0]),
