@@ -69,7 +69,11 @@ class Labels:
         used = np.flatnonzero(np.bincount(codes, minlength=len(classes)))
         places = np.zeros(len(classes), dtype=np.intp)
         places[used] = np.arange(len(used))
-        return pd.Series(self.as_written(classes[code] for code in used.tolist())).take(places[codes]).reset_index(drop=True)
+        return (
+            pd.Series(self.as_written(classes[code] for code in used.tolist()))
+            .take(places[codes])
+            .reset_index(drop=True)
+        )
 
 
 def infer_task(labels: Labels) -> Task | None:

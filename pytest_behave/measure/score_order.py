@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -31,12 +31,15 @@ class ScoreOrder:
         if not is_higher.all():
             self._level = np.zeros(len(scores), dtype=self._place.dtype)
             np.cumsum(is_higher, out=self._level[1:])
-            ends = np.append(np.flatnonzero(is_higher) + 1, len(scores))
-            starts = np.append(0, ends[:-1])
-            self._is_counted = len(ends) <= len(scores) / ROWS_PER_LEVEL
-            # one that several rows share, of which the last is positive as any is
-            matters = self._is_counted | ((ends - starts > 1) & self._positive.take(ends - 1))
-            self._scores = _Runs(starts[matters], ends[matters])
+            levels = int(np.count_nonzero(is_higher)) + 1
+            self._is_counted = levels <= len(scores) / ROWS_PER_LEVEL
+            if self._is_counted:
+                ends = np.append(np.flatnonzero(is_higher) + 1, len(scores))
+                self._scores = _Runs(np.append(0, ends[:-1]), ends)
+            else:
+                starts, ends = _runs(~is_higher)
+                has_positive = self._positive.take(ends - 1)  # positives come last
+                self._scores = _Runs(starts[has_positive], ends[has_positive])
 
     def of_rows(self, rows: np.ndarray) -> Ordered:
         """Return some rows in order."""
@@ -63,14 +66,23 @@ class ScoreOrder:
         if self._scores is None:
             return Listed(self._positive.take(np.flatnonzero(mask)))
         words = _words(mask)
-        rows, positives = (self._scores.counts(some) for some in (words, words & self._positive_words))
+        planes = _Plane(words), _Plane(words & self._positive_words)
+        rows, positives = map(self._scores.counts, planes)
         if self._is_counted:
             return Tied(positives, rows - positives)
         some = np.flatnonzero((rows > 1) & (positives > 0))
-        rows_below, positives_below = self._scores.below(some, [words, words & self._positive_words])
+        below = self._scores.below(some, planes)
         here = (counts.take(some).astype(np.int64) for counts in (rows, positives))
-        ties = Ties(rows_below, positives_below, *here)
-        return Listed(self._positive.take(np.flatnonzero(mask)), ties)
+        return Listed(self._positive.take(np.flatnonzero(mask)), Ties(*below, *here))
+
+
+class _Plane:
+    """Words as ``_words`` packs them, and how many bits are set before each: shape (words,)."""
+
+    def __init__(self, words: np.ndarray) -> None:
+        self.words = words
+        counts = np.bitwise_count(words)
+        self.before = np.cumsum(counts, dtype=np.int64) - counts
 
 
 class _Runs:
@@ -87,26 +99,19 @@ class _Runs:
         self._last_words = last[self._long]
         self._bits_below_end = _bits_below(ends[self._long] - WORD * self._last_words)
 
-    def counts(self, words: np.ndarray) -> np.ndarray:
+    def counts(self, plane: _Plane) -> np.ndarray:
         """Return how many bits of each run are set: shape (runs,)."""
-        counts = np.bitwise_count(words.take(self._words) & self._inside).astype(np.int32)
+        counts = np.bitwise_count(plane.words.take(self._words) & self._inside).astype(np.int32)
         if len(self._long):
-            before = _before(words)
-            (start,) = self.below(self._long, [words])
-            ends = np.bitwise_count(words.take(self._last_words) & self._bits_below_end)
-            counts[self._long] = before.take(self._last_words) + ends - start
+            (start,) = self.below(self._long, [plane])
+            ends = np.bitwise_count(plane.words.take(self._last_words) & self._bits_below_end)
+            counts[self._long] = plane.before.take(self._last_words) + ends - start
         return np.asarray(counts)
 
-    def below(self, runs: np.ndarray, planes: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return how many bits of some planes of words are set before some of the runs: shape (runs,) each."""
+    def below(self, runs: np.ndarray, planes: Iterable[_Plane]) -> tuple[np.ndarray, ...]:
+        """Return how many bits of some planes are set before some of the runs: shape (runs,) each."""
         at, bits = self._words.take(runs), self._bits_below.take(runs)
-        return [_before(words).take(at) + np.bitwise_count(words.take(at) & bits) for words in planes]
-
-
-def _before(words: np.ndarray) -> np.ndarray:
-    """Return how many bits are set before each word: shape (words,)."""
-    counts = np.bitwise_count(words)
-    return np.asarray(np.cumsum(counts, dtype=np.int64) - counts)
+        return tuple(plane.before.take(at) + np.bitwise_count(plane.words.take(at) & bits) for plane in planes)
 
 
 def _bits_below(places: np.ndarray) -> np.ndarray:
@@ -125,15 +130,22 @@ def _words(mask: np.ndarray) -> np.ndarray:
 
 def _ties_of(levels: np.ndarray, positive: np.ndarray) -> Ties | None:
     """Return the ties of rows in order, by the numbers of their scores."""
-    same = np.zeros(len(levels) + 1, dtype=np.bool_)  # as the row before; none at either end
-    np.equal(levels[1:], levels[:-1], out=same[1:-1])
-    starts, ends = np.flatnonzero(same[1:] & ~same[:-1]), np.flatnonzero(same[:-1] & ~same[1:]) + 1
+    starts, ends = _runs(levels[1:] == levels[:-1])
     if not len(starts):
         return None
-    below = np.append(0, np.cumsum(positive))
-    positives = below[ends] - below[starts]
+    at = np.flatnonzero(positive)
+    below = np.searchsorted(at, starts)
+    positives = np.searchsorted(at, ends) - below
     some = np.flatnonzero(positives > 0)
-    return Ties(*(part.take(some) for part in (starts, below[starts], ends - starts, positives)))
+    return Ties(*(part.take(some) for part in (starts, below, ends - starts, positives)))
+
+
+def _runs(same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where runs of equal rows start and end, from whether each row but the first is as the one before."""
+    padded = np.zeros(len(same) + 2, dtype=np.bool_)
+    padded[1:-1] = same
+    changes = np.flatnonzero(padded[1:] != padded[:-1])
+    return changes[::2], changes[1::2] + 1
 
 
 def _sorted(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
