@@ -1,6 +1,7 @@
 """Confidence intervals at 95 %, vectorised over slices.
 
-All functions take arrays (or numbers) and return (low, high) arrays; NaN where there is nothing to say.
+All functions take arrays (or numbers) of one shape, mostly (slices,), and return (low, high) arrays of that shape; NaN
+where there is nothing to say.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def mean_of_proportions(successes: Floats, trials: Floats) -> Interval:
 
 
 def student(freedom: npt.ArrayLike) -> Floats:
-    """Quantile of Student's t at the upper end of the interval, for degrees of freedom from 1 on, not always whole.
+    """Quantile of Student's t at the upper end, for degrees of freedom from 1 on, whole or not: in their shape.
 
     From 1,000 on by Fisher and Cornish's expansion, within 1e-14 (Abramowitz & Stegun 26.7.5): importing scipy takes
     longer than measuring 100,000 rows.
@@ -111,7 +112,7 @@ def skewed_mean(mean: Floats, variance: Floats, n: npt.ArrayLike, reach: Floats)
 
 
 def unseen(n: int) -> float:
-    """Return how much farther others may lie than a sample of ``n`` values does; fitted to simulations.
+    """Return how much farther others may lie than a sample of ``n`` values does, as a factor; fitted to simulations.
 
     Beyond a few hundred, the mean itself tends to the normal distribution.
     """
