@@ -81,8 +81,9 @@ def answers(source: Source, frame: pd.DataFrame, ids: Sequence[str], wanted: np.
     for repeat, of_repeat in enumerate(np.split(wanted, np.searchsorted(wanted, _ends(wanted, len(frame))))):
         rows = of_repeat - repeat * len(frame)
         if len(rows):
-            some = frame if len(rows) == len(frame) else frame.iloc[rows].reset_index(drop=True)
-            for batch in source.batches(some, [ids[row] for row in rows.tolist()], repeat):
+            whole = len(rows) == len(frame)
+            some = frame if whole else frame.iloc[rows].reset_index(drop=True)
+            for batch in source.batches(some, ids if whole else [ids[row] for row in rows.tolist()], repeat):
                 yield batch._replace(rows=of_repeat[batch.rows])
 
 
