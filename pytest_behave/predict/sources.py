@@ -297,10 +297,8 @@ def _load_estimator(spec: ModelSpec, path: Path) -> Any:
             f"{path} is a pickle, which can run any code when it is loaded: add `allow_pickle: true` if you trust it, "
             "or save the estimator as .skops"
         )
-    try:
-        import joblib
-    except ImportError:
-        raise MissingExtraError("loading an estimator", "scikit-learn", "sklearn") from None
+    import joblib
+
     try:
         return joblib.load(path)
     except Exception as error:
