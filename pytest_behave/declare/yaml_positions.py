@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from pytest_behave import lfs
 from pytest_behave.errors import SuiteError
 from pytest_behave.records import Place
 
@@ -149,6 +150,8 @@ def read_yaml(path: Path) -> Document:
         raise SuiteError([f"{path}: there is no such file"]) from None
     except (OSError, UnicodeError) as error:
         raise SuiteError([f"{path}: cannot be read: {error}"]) from None
+    if lfs.is_pointer(text.encode()):
+        raise SuiteError([f"{path} {lfs.ADVICE}"])
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:

@@ -9,7 +9,7 @@ import numpy as np
 from pytest_behave.compare.influence import error_of, of_pairs
 from pytest_behave.compare.tails import t_quantile
 from pytest_behave.compare.verdicts import gap_between
-from pytest_behave.errors import BehaveError
+from pytest_behave.errors import BehaveError, MetricError
 from pytest_behave.evaluate.compared import Comparisons
 from pytest_behave.evaluate.measured import Estimates, Measured
 from pytest_behave.evaluate.prepare import Item
@@ -57,6 +57,8 @@ def _named(slices: tuple[Slice, ...], estimates: Estimates, metric: str) -> list
         estimate = estimates.get((slice_.name, metric))
         if isinstance(estimate, BehaveError):
             raise estimate
+        if estimate is not None and estimate.is_broken:
+            raise MetricError(f"{slice_.name}: {estimate.reason}")
         if estimate is not None and estimate.value is not None:
             result.append((slice_.name, estimate))
     return result

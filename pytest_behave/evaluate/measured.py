@@ -39,6 +39,7 @@ from pytest_behave.records import (
     Slice,
 )
 from pytest_behave.records.bits import AnyOf
+from pytest_behave.text import written
 
 if TYPE_CHECKING:
     from pytest_behave.predict.cache import Cache, ModelCache
@@ -391,5 +392,5 @@ def _name_of(text: str) -> Name:
 
 def shortened(value: Any) -> str:
     """Return a value as text of bounded length."""
-    text = str(value)
+    text = written(value)
     return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 3] + "..."

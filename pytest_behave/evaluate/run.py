@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from pytest_behave.compare.predictions import predictions_bytes
 from pytest_behave.data.table import Table
-from pytest_behave.errors import BehaveError, did_you_mean
+from pytest_behave.errors import BehaveError, ModelError, did_you_mean
 from pytest_behave.evaluate.baseline import Against, against_model, against_stored, predictions_to_store
 from pytest_behave.evaluate.golden import result_of, run_cases, tag_behaviors, tag_items, with_counted
 from pytest_behave.evaluate.judged import Judged, behavior_of
@@ -18,6 +18,7 @@ from pytest_behave.evaluate.measured import Measured, Predictor, Share, alone
 from pytest_behave.evaluate.prepare import Prepared
 from pytest_behave.evaluate.repeats import with_repeats
 from pytest_behave.evaluate.streamed import judged_in_parts
+from pytest_behave.guard import any_place, guarded
 from pytest_behave.records import Behavior, Key, ModelSpec, SuiteRun, Verdict
 
 if TYPE_CHECKING:
@@ -50,15 +51,17 @@ def run_suite(  # noqa: PLR0913 - what a run may be told
     prepared = with_repeats(prepared, chosen.repeats)
     today = today or dt.date.today().isoformat()  # noqa: DTZ011 - the user's own calendar
     try:
-        predictor = Predictor(prepared, chosen, share, terminal, cache)
+        with guarded(ModelError, f"model {chosen.name!r} cannot be opened:", any_place):
+            predictor = Predictor(prepared, chosen, share, terminal, cache)
     except BehaveError as error:
         return _failed(prepared, chosen, "", str(error))
     try:
-        judged, against = _judged(prepared, chosen, predictor, today, ref, share, keep, terminal, cache)
-        behaviors = judged.behaviors() if judged is not None else []
+        with guarded(BehaveError, "measuring failed:", any_place):
+            judged, against = _judged(prepared, chosen, predictor, today, ref, share, keep, terminal, cache)
+            behaviors = judged.behaviors() if judged is not None else []
+            cases = run_cases(prepared, chosen, predictor)
     except BehaveError as error:
         return _failed(prepared, chosen, predictor.fingerprint, str(error))
-    cases = run_cases(prepared, chosen, predictor)
     behaviors += tag_behaviors(prepared, cases, today)
     run = replace(
         empty_run(prepared, chosen, predictor.fingerprint),

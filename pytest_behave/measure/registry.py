@@ -232,7 +232,7 @@ def _finite(estimate: Estimate) -> Estimate:
     """Return the estimate with infinite figures as None: a record holds only numbers that JSON knows."""
     value, low, high = estimate.value, estimate.low, estimate.high
     if value is not None and not math.isfinite(value):
-        return Estimate(None, None, None, estimate.n, "the value is infinite")
+        return Estimate(None, None, None, estimate.n, "the value is infinite", is_broken=True)
     if (low is not None and not math.isfinite(low)) or (high is not None and not math.isfinite(high)):
         return Estimate(value, None, None, estimate.n, "the interval is infinite")
     return estimate

@@ -11,7 +11,8 @@ from functools import partial
 
 from pytest_behave.records import Behavior
 from pytest_behave.report.changes import change_and_interval, flip_counts, values
-from pytest_behave.report.lines import ARROW, bounds, figure, interval, printable
+from pytest_behave.report.lines import ARROW, bounds, figure, interval
+from pytest_behave.text import printable
 
 LEAST_NAME = 12
 NAMES = ("slice", "metric")
