@@ -1,11 +1,12 @@
 """The funnel for text: what data, suites, file names, exceptions and servers say passes one function per output.
 
-    for_terminal      a line of the terminal, of a command, or of a log that a CI server reads
-    for_node          a name in a node id, and so in a JUnit file
+    for_terminal      a line of the terminal, of a command, or of a log that a CI server reads; also a name in a node id,
+                      which pytest puts on terminals and into JUnit files: what is left is well-formed in XML
     for_github        a value in a workflow command, ``for_github_property`` one before its second ``::``
     for_markdown      a piece of Markdown, ``for_html`` one of HTML within it
+    for_json          a whole JSON text, which stays the same to who parses it
 
-``printable`` is what all of them start with. JSON needs none: it writes control characters as escapes.
+``printable`` is what most of them start with.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from collections.abc import Callable, Iterator
 
 from pytest_behave.errors import BehaveError, SuiteError
 
+# json.dumps leaves these as they are, but they cannot be encoded, break lines, or turn a terminal's text around
+INVISIBLE = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 COMMAND = re.compile(r"##(?=\w*\[)")  # GitHub's older commands, and those of Azure and TeamCity, anywhere in a line
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~$-])")
 NUMBERED = re.compile(r"^(\d+)\.(?=\s|$)")  # would start a list
@@ -72,11 +75,6 @@ def sentences(error: BehaveError) -> Iterator[str]:
         yield for_terminal(printable(sentence))
 
 
-def for_node(name: str) -> str:
-    """Return a name for a node id: as it is, unless it holds what XML or a terminal does not take."""
-    return _escaped(name)
-
-
 def for_github(value: object) -> str:
     """Return a value as the data of a workflow command."""
     return COMMAND.sub("# ", printable(value)).replace("%", "%25")
@@ -95,4 +93,10 @@ def for_markdown(value: object) -> str:
 
 def for_html(value: object) -> str:
     """Return a value for a line of HTML, in which Markdown's backslashes would be seen."""
-    return LIVE.sub(r"\g<0><!-- -->", html.escape(printable(value), quote=False))
+    shown = LIVE.sub(r"\g<0><!-- -->", html.escape(printable(value), quote=False))
+    return COMMAND.sub("#&#35;", shown)
+
+
+def for_json(text: str) -> str:
+    """Return a JSON text with what nobody sees, and the start of commands, written as escapes."""
+    return COMMAND.sub(r"\\u0023#", INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))

@@ -24,6 +24,7 @@ from typing import IO, Any, TypeAlias
 from pytest_behave import lfs
 from pytest_behave.errors import BaselineError, did_you_mean
 from pytest_behave.records import Accepted, BaselineEntry, Better, Key, StoredBaseline
+from pytest_behave.text import for_json
 
 Entries: TypeAlias = Mapping[Key, BaselineEntry]
 Changed: TypeAlias = tuple[StoredBaseline, tuple[Accepted, ...]]
@@ -40,8 +41,6 @@ OF_HOOKS = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COM
 OF_HOOKS |= {"GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"}
 START = 1024  # bytes
 CONFLICT = re.compile(r"^(<{7}|={7}|>{7}|\|{7})", re.MULTILINE)
-# json.dumps leaves these as they are, but they cannot be encoded, break lines, or turn the text of a diff around
-INVISIBLE = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 
 
 def _is_number(value: Any) -> bool:
@@ -281,7 +280,7 @@ def baseline_text(baseline: StoredBaseline) -> str:
         }
     top = {"dataset": baseline.dataset, "format": FORMAT, "model": baseline.model, "suite": baseline.suite}
     text = json.dumps({"behaviors": behaviors, **top}, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
+    return for_json(text) + "\n"
 
 
 def accept(old: StoredBaseline | None, measured: Entries, suite: str, better: Mapping[Key, Better]) -> Changed:

@@ -10,6 +10,7 @@ from typing import Any
 from pytest_behave.records import Behavior, CaseResult, Run, SuiteRun
 from pytest_behave.report.changes import behavior_sentence
 from pytest_behave.report.lines import broken, case_sentence, failing_cases, fails, suspects, unread_sentence
+from pytest_behave.text import for_json
 
 SEVERITY = {"error": "blocker", "regressed": "critical", "violated": "major", "no-baseline": "major"}
 
@@ -24,7 +25,8 @@ def gitlab_json(run: Run) -> str:
         _entry(unread_sentence(item), "error", SEVERITY["error"], [item.path], _location(item.path, 1))
         for item in run.unread
     ]
-    return json.dumps([*unread, *(entry for suite in run.suites for entry in _entries(suite))], indent=1) + "\n"
+    entries = [*unread, *(entry for suite in run.suites for entry in _entries(suite))]
+    return for_json(json.dumps(entries, indent=1)) + "\n"
 
 
 def _entries(suite: SuiteRun) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import linecache
 import time
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -21,7 +23,7 @@ from pytest_behave.report.lines import FAILING, UNSURE, case_section, case_sente
 from pytest_behave.report.record import behavior_to_json, case_to_json, header_to_json, instance_to_json
 from pytest_behave.session.dependencies import State
 from pytest_behave.session.runner import RUNNER, Runner
-from pytest_behave.text import for_node, for_terminal, lines_for_terminal, sentences
+from pytest_behave.text import for_terminal, lines_for_terminal, sentences
 
 ACCEPTABLE = ("regressed", "no-baseline", "suspect")
 
@@ -96,7 +98,7 @@ class Group(pytest.Collector):
     @classmethod
     def named(cls, suite: SuiteFile, name: str, names: Sequence[str], places: Sequence[Place | None]) -> Group:
         """Return the group of a slice by its name."""
-        group: Group = cls.from_parent(suite, name=for_node(name), slice_=name, names=names, places=places)
+        group: Group = cls.from_parent(suite, name=for_terminal(name), slice_=name, names=names, places=places)
         return group
 
     def collect(self) -> Iterable[pytest.Item]:
@@ -109,7 +111,7 @@ class Group(pytest.Collector):
         with uncollected():
             for index, (name, place) in enumerate(zip(self.names, self.places, strict=True)):
                 shared = items[0]._fixtureinfo if items else None  # noqa: SLF001 - as pytest does for parameters
-                item = kind.from_parent(self, name=for_node(name), callobj=_replaced_by_runtest, fixtureinfo=shared)
+                item = kind.from_parent(self, name=for_terminal(name), callobj=_replaced_by_runtest, fixtureinfo=shared)
                 item.key, item.place, item.index, item.suite_file = (self.slice, name), place, index, suite
                 items.append(item)
         return items
@@ -147,9 +149,18 @@ class SuiteItem(pytest.Function):
         place = self.place
         path = place.path if place is not None else self.path
         return (
-            Path(for_node(str(path))),
+            Path(for_terminal(str(path))),
             place.line - 1 if place is not None else None,
             f"{self.parent.name if self.parent else ''} {self.name}",
+        )
+
+    def warn(self, warning: Warning) -> None:
+        """Warn at a line of the suite. pytest shows that line as it is in the file, unless it could steer the output."""
+        path, before, _ = self.reportinfo()
+        number = (before or 0) + 1
+        line = linecache.getline(str(path), number).strip()
+        warnings.warn_explicit(
+            warning, None, filename=self.location[0], lineno=number if for_terminal(line) == line else 0
         )
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:  # noqa: ARG002 - pytest's signature
@@ -161,7 +172,7 @@ class SuiteItem(pytest.Function):
         if shown.reprcrash is not None:
             shown.reprcrash.message = message
             if self.place is not None:
-                shown.reprcrash.path, shown.reprcrash.lineno = for_node(str(self.place.path)), self.place.line
+                shown.reprcrash.path, shown.reprcrash.lineno = for_terminal(str(self.place.path)), self.place.line
         if isinstance(excinfo.value, BehaviorFailure) and excinfo.value.section:
             shown.addsection(excinfo.value.title, excinfo.value.section)
         return shown
@@ -284,5 +295,5 @@ class CaseItem(SuiteItem):
 
 def _shown(value: float | str) -> int | str:
     if isinstance(value, str):
-        return for_node(value)
+        return for_terminal(value)
     return value if isinstance(value, int) else f"{value:.6g}"

@@ -20,7 +20,7 @@ from pytest_behave.records.memory import uncollected
 from pytest_behave.report.writing import write_report
 from pytest_behave.session.green import Tally, remember
 from pytest_behave.session.runner import RUNNER, refused
-from pytest_behave.text import for_terminal
+from pytest_behave.text import for_json, for_terminal
 
 if TYPE_CHECKING:
     from pytest_behave.evaluate.acceptance import Acceptance
@@ -291,7 +291,7 @@ class Controller:
 def _json_text(run: Run) -> str:
     from pytest_behave.report.record import run_to_json
 
-    return json.dumps(run_to_json(run), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return for_json(json.dumps(run_to_json(run), indent=1, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def _markdown_text(run: Run) -> str:

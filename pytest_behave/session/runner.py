@@ -25,7 +25,7 @@ from pytest_behave.records import Run
 from pytest_behave.records.memory import uncollected
 from pytest_behave.report.changes import behavior_sentence, declaration_of, undecided_sentences
 from pytest_behave.session import green
-from pytest_behave.text import for_node, for_terminal, sentences
+from pytest_behave.text import for_terminal, sentences
 
 if TYPE_CHECKING:
     from pytest_behave.evaluate import Extensions, Prepared, Resources
@@ -151,7 +151,9 @@ class Runner:
         if not file_path.name.endswith(SUFFIXES):
             return None
         # a file's name may hold anything, its node id may not
-        named: dict[str, Any] = {} if str(file_path).isprintable() else {"nodeid": for_node(self.relative(file_path))}
+        named: dict[str, Any] = (
+            {} if str(file_path).isprintable() else {"nodeid": for_terminal(self.relative(file_path))}
+        )
         if self.selection is not None:
             left_out: pytest.Collector = UnchangedSuite.from_parent(parent, path=file_path, **named)
             if self.selection.leaves_out(left_out.nodeid, file_path):

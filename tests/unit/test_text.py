@@ -17,7 +17,6 @@ from pytest_behave.text import (
     for_github_property,
     for_html,
     for_markdown,
-    for_node,
     for_terminal,
     lines_for_terminal,
     printable,
@@ -68,7 +67,7 @@ def test_every_character_is_shown_as_its_category_asks():
 @STEADY
 @given(text=st.text())
 def test_no_text_breaks_a_line_or_steers_a_terminal(text):
-    for show in (printable, for_terminal, for_node):
+    for show in (printable, for_terminal):
         shown = show(text)
         assert len(shown.splitlines()) <= 1
         assert no_control_characters(shown)
@@ -105,8 +104,8 @@ def test_a_value_of_a_workflow_command_ends_neither_it_nor_its_part(text):
 @STEADY
 @given(name=st.text())
 def test_a_name_in_a_node_id_is_well_formed_in_xml(name):
-    element = ET.Element("testcase", name=for_node(name))
-    assert ET.fromstring(ET.tostring(element)).get("name") == for_node(name)  # noqa: S314 - our own
+    element = ET.Element("testcase", name=for_terminal(name))
+    assert ET.fromstring(ET.tostring(element)).get("name") == for_terminal(name)  # noqa: S314 - our own
 
 
 def test_markdown_and_html_show_no_control_characters_either():
