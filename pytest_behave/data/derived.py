@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pytest_behave.data.predicates import names_in
 from pytest_behave.records import MetadataSpec, Name
 
+MOST_NAMED = 3
+
 
 def names_read_by(item: MetadataSpec) -> list[Name]:
     """Return the names that metadata is computed from; what a function reads of its data frame nobody knows."""
@@ -29,7 +31,8 @@ class Order:
         if not self.circle:
             return ""
         first, *others = map(repr, self.circle)
-        through = f", through {', '.join(others)}" if others else ""
+        shown = [*others[:MOST_NAMED], *["..."] * (len(others) > MOST_NAMED)]
+        through = f", through {', '.join(shown)}" if others else ""
         return f"metadata {first} is defined by itself{through}: give it a name that no part of it has"
 
 

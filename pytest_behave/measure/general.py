@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -104,9 +104,13 @@ class Custom:
         is_yes_or_no = np.isin(values[present], (0, 1)).all()  # then a proportion, whose interval ends at 1
         statistic = Proportion(lambda _outcome: (values == 1, present)) if is_yes_or_no else Mean(lambda _: values)
         return [
-            replace(found, is_broken=found.value is None and size > 0)
+            self._broken(int(size)) if found.value is None and size else found
             for found, size in zip(statistic.estimates(outcome, masks), masks.sizes, strict=True)
         ]
+
+    def _broken(self, n: int) -> Estimate:
+        reason = f"metric {self.name!r} gives no finite number for the slice"
+        return Estimate(None, None, None, n, reason, is_broken=True)
 
     def values(self, frame: pd.DataFrame) -> np.ndarray | None:
         """Return one number per row, or None if the function gives one number for all."""
@@ -144,8 +148,7 @@ class Custom:
             return Estimate(None, None, None, 0, "the slice has no instance")
         measured = self.number(frame, rows)
         if not np.isfinite(measured):
-            reason = f"metric {self.name!r} gives no finite number for the slice"
-            return Estimate(None, None, None, len(rows), reason, is_broken=True)
+            return self._broken(len(rows))
         low, high = bootstrap_rows(lambda chosen: self.number(frame, chosen), rows, RESAMPLES_OF_CALLABLES)
         if np.isnan(low):
             return Estimate(measured, None, None, len(rows), "most resamples leave the metric undefined")

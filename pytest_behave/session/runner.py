@@ -110,10 +110,9 @@ class Runner:
             raise pytest.UsageError(
                 "--behave-changed has nothing to go by: what was green is kept in the cache, which is off"
             )
-        folder = self.cache_folder
-        if folder is not None and folder.is_dir() and any(folder.iterdir()) and not (folder / "CACHEDIR.TAG").exists():
+        if self.cache_folder is not None and _holds_other_files(self.cache_folder):
             raise refused(
-                f"--behave-cache: {folder} holds other files and is no prediction cache: name a folder of its own"
+                f"--behave-cache: {self.cache_folder} holds other files and is no prediction cache: name a folder of its own"
             )
 
     # -- extensions
@@ -389,6 +388,14 @@ class Runner:
             report.behave_said = list(self.said)  # type: ignore[attr-defined]
             self.said = {}
         return report
+
+
+def _holds_other_files(folder: Path) -> bool:
+    """Tell whether a folder is there and no cache; of one that cannot be read, the cache itself will tell."""
+    try:
+        return folder.is_dir() and any(folder.iterdir()) and not (folder / "CACHEDIR.TAG").exists()
+    except OSError:
+        return False
 
 
 def refused(text: str) -> pytest.UsageError:

@@ -99,8 +99,8 @@ def suite(**more):
                 "expect": {"contains": ["nothing"]},
                 "tags": [f"t{NAME}"],
             },
-            {"id": f"d{NAME}", "input": {"guess": TEXT}, "expect": {"python": "code:says_no", "equals": TEXT}},
-            {"id": f"e{NAME}", "input": {"guess": TEXT}, "expect": {"python": "code:breaks", "not_matches": "LEAK"}},
+            {"id": f"d{NAME}", "input": {"guess": TEXT}, "expect": {"python": "mine:says_no", "equals": TEXT}},
+            {"id": f"e{NAME}", "input": {"guess": TEXT}, "expect": {"python": "mine:breaks", "not_matches": "LEAK"}},
         ],
         **more,
     }
@@ -119,21 +119,21 @@ UNREADABLE = {
     "encoding": {"dataset": {"path": "rows.csv", "id": "id", "target": "target", "encoding": TEXT}},
     "path": {"dataset": {"path": f"nosuch{TEXT}.csv"}, "expect": {}},
     "ending": {"dataset": {"path": f"rows.{TEXT}"}, "expect": {}},
-    "dataset function": {"dataset": {"path": "code:rows"}, "expect": {}},
-    "metadata function": {"metadata": {f"long{NAME}": {"python": "code:length"}}, "slices": {"l": f"`long{NAME}` > 1"}},
+    "dataset function": {"dataset": {"path": "mine:rows"}, "expect": {}},
+    "metadata function": {"metadata": {f"long{NAME}": {"python": "mine:length"}}, "slices": {"l": f"`long{NAME}` > 1"}},
     "predictions file": model({"predictions": f"p{NAME}.csv", "prediction": "guess"}),
     "module": {"python": f"nosuch{NAME}"},
     "predicate": {"slices": {f"x{NAME}": f"age > '{NAME}'"}, "expect": {}},
     "expression": {"slices": {f"x{NAME}": f"age > {TEXT}"}, "expect": {}},
 }
 FAILING = {
-    "model": model("code:predict"),
-    "model's frame": model("code:named"),
+    "model": model("mine:predict"),
+    "model's frame": model("mine:named"),
     "model's module": model(f"nosuch{NAME}:predict"),
     "predictions column": model({"predictions": "rows.csv", "prediction": f"nosuch{NAME}"}),
     "command": model({"command": f"{sys.executable} answers.py"}),
     "metric": {
-        "metrics": [{"name": f"cost{NAME}", "python": "code:cost"}],
+        "metrics": [{"name": f"cost{NAME}", "python": "mine:cost"}],
         "expect": {"overall": {f"cost{NAME}": {"max": 1}}},
     },
 }
@@ -151,7 +151,7 @@ def marked(project, monkeypatch):
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project.path / "summary.md"))
     (project.path / "rows.csv").write_text(csv_text(), encoding="utf-8", newline="")
-    project.write("code.py", MODULE)
+    project.write("mine.py", MODULE)
     project.write("answers.py", f"print({TEXT!r})\n")
     return project
 
