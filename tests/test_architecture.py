@@ -10,11 +10,12 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "pytest_behave"
 STAGES = {"declare", "data", "predict", "measure", "compare", "report"}
-GROUND = {"errors", "guard", "lfs", "records", "text"}
+GROUND = {"errors", "files", "guard", "records", "text"}
 HEAVY = {"pandas", "numpy", "sklearn", "scipy", "pydantic", "pyarrow", "yaml", "hypothesis", "tabulate", "tqdm"}
 STANDARD = sys.stdlib_module_names
 ALLOWED = {
     **{name: set() for name in GROUND},
+    "files": {"errors"},
     "guard": {"errors", "text"},
     "text": {"errors"},
     **{stage: GROUND | {stage} for stage in STAGES},

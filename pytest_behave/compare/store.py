@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
-from pytest_behave import lfs
+from pytest_behave import files
 from pytest_behave.errors import BaselineError, did_you_mean
 from pytest_behave.records import Accepted, BaselineEntry, Better, Key, StoredBaseline
 from pytest_behave.text import for_json
@@ -126,7 +126,7 @@ class Commit:
         content = self._git(top, "cat-file", "blob", blob, into=target)  # what `git show` is made of
         if content.returncode:
             raise BaselineError(f"git cannot read {self.shown(path)}: {_complaint(content.stderr)}")
-        if lfs.is_pointer(start_of(target)):
+        if files.is_pointer(start_of(target)):
             with contextlib.suppress(BaselineError):  # then the pointer is all there is
                 found = self._git(top, "cat-file", "--filters", blob, into=checked_out)
                 return target if found.returncode else checked_out
@@ -190,8 +190,8 @@ def read_baseline(place: WorkingTree | Commit, path: Path, suite: str) -> Stored
     if data is None:
         return None
     where = place.shown(path)
-    if lfs.is_pointer(data):
-        raise BaselineError(f"{where} {lfs.ADVICE}")
+    if files.is_pointer(data):
+        raise BaselineError(f"{where} {files.ADVICE}")
     document = _document(data, where)
     try:
         return _baseline(document, suite)

@@ -17,8 +17,8 @@ from typing import Any
 import pandas as pd
 
 from pytest_behave.errors import BehaveError, DataError
+from pytest_behave.files import check_readable
 from pytest_behave.guard import guarded
-from pytest_behave.lfs import ADVICE, is_pointer_file
 from pytest_behave.records import DatasetSpec
 
 PANDAS = tuple(int(part) for part in pd.__version__.split(".")[:2])
@@ -99,8 +99,7 @@ def text_blocks(path: Path, spec: DatasetSpec, rows: int, dtypes: Mapping[str, s
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Turn what a broken file raises into a DataError that names it."""
-    if is_pointer_file(path):
-        raise DataError(f"{path} {ADVICE}")
+    check_readable(path, DataError)
     try:
         yield
     except pd.errors.EmptyDataError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from pytest_behave.compare.predictions import predictions_bytes
 from pytest_behave.data.table import Table
-from pytest_behave.errors import BehaveError, ModelError, did_you_mean
+from pytest_behave.errors import BehaveError, DataError, ModelError, did_you_mean
 from pytest_behave.evaluate.baseline import Against, against_model, against_stored, predictions_to_store
 from pytest_behave.evaluate.golden import result_of, run_cases, tag_behaviors, tag_items, with_counted
 from pytest_behave.evaluate.judged import Judged, behavior_of
@@ -203,7 +203,13 @@ def _failed(prepared: Prepared, model: ModelSpec, fingerprint: str, reason: str)
 def _dataset_fingerprint(prepared: Prepared) -> str | None:
     if prepared.parts is not None:
         return prepared.parts.fingerprint
-    return None if prepared.table is None else prepared.table.fingerprint
+    if prepared.table is None:
+        return None
+    try:
+        with guarded(DataError, "the content of the dataset cannot be told:"):
+            return prepared.table.fingerprint
+    except DataError:  # of values of the user's own classes
+        return None
 
 
 def empty_run(prepared: Prepared, model: ModelSpec, fingerprint: str) -> SuiteRun:

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from pytest_behave.errors import MissingExtraError, ModelError, did_you_mean
+from pytest_behave.files import check_readable
 from pytest_behave.guard import guarded
-from pytest_behave.lfs import ADVICE, is_pointer_file
 from pytest_behave.predict.lookup import Lookup, write_lookup
 from pytest_behave.predict.normalize import Batch, predictions_of, score_of
 from pytest_behave.records import ModelSpec, Predictions, ServiceSpec
@@ -138,6 +138,7 @@ class PredictionsFile:
     def __init__(self, spec: ModelSpec, tools: Tools) -> None:
         self.spec = spec
         self.tools = tools
+        check_readable(Path(spec.location), ModelError)
         self.fingerprint = tools.file_fingerprint(Path(spec.location))
         self._lookup: _Mapped | None = None
 
@@ -279,8 +280,7 @@ def service_source(spec: ModelSpec, service: ServiceSpec, tools: Tools) -> Sourc
 
 
 def _load_estimator(spec: ModelSpec, path: Path) -> Any:
-    if is_pointer_file(path):
-        raise ModelError(f"{path} {ADVICE}")
+    check_readable(path, ModelError)
     if path.suffix == ".skops":
         try:
             import skops.io

@@ -143,6 +143,8 @@ def indented(text: str, width: int) -> str:
 
 def cells(text: str) -> int:
     """Return how many columns of a terminal a text takes: two for each wide character, none for a combining one."""
+    if text.isascii():
+        return len(text)
     return sum(
         2 if unicodedata.east_asian_width(character) in "WF" else unicodedata.category(character) not in ("Mn", "Me")
         for character in text

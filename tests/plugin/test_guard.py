@@ -116,8 +116,17 @@ def failed_run(project, *arguments):
     return shown
 
 
-@pytest.mark.parametrize("how", RAISED)
-@pytest.mark.parametrize("where", PLACES)
+@pytest.mark.parametrize(
+    ("where", "how"),
+    [
+        *(("dataset", how) for how in RAISED),
+        *(
+            (where, how)
+            for where in ("metadata", "metric", "check", "model")
+            for how in ("exits", "skips", "cannot be shown")
+        ),
+    ],
+)
 def test_a_function_that_raises_is_one_sentence_with_its_line(two, capsys, where, how):
     act, said = RAISED[how]
     code(two, act)
@@ -132,7 +141,7 @@ def test_a_function_that_raises_is_one_sentence_with_its_line(two, capsys, where
         assert "1 behavior" in output.out  # the other suite is checked all the same
 
 
-@pytest.mark.parametrize("how", ["exits", "skips", "cannot be shown", "is no error"])
+@pytest.mark.parametrize("how", ["exits", "skips", "cannot be shown"])
 @pytest.mark.parametrize("where", ["python: mine\n", "model"])
 def test_a_module_that_raises_when_it_is_imported_is_one_sentence(two, capsys, where, how):
     act, said = RAISED[how]
@@ -147,7 +156,7 @@ def test_a_module_that_raises_when_it_is_imported_is_one_sentence(two, capsys, w
         assert said in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("how", ["exits", "skips", "cannot be shown"])
+@pytest.mark.parametrize("how", ["exits", "cannot be shown"])
 @pytest.mark.parametrize("hook", ["metrics(config)", "read_dataset(source)", "model_source(spec)"])
 def test_a_hook_that_raises_is_one_sentence_for_each_suite(two, hook, how):
     act, said = RAISED[how]
@@ -226,6 +235,8 @@ def test_a_report_format_that_raises_or_gives_no_text_leaves_the_verdicts(two):
         ("dataset", "Odd()", "Odd, not a pandas DataFrame"),
         ("dataset", "pd.DataFrame([[1, 1, 1]] * size, columns=['id', 'id', 'target'])", "more than one column 'id'"),
         ("dataset", "pd.DataFrame({'id': range(size), 'target': [Odd()] * size, 'guess': 0})", ""),
+        ("dataset", "pd.DataFrame({'id': range(1, 9), 'target': 0, 'guess': 0, 'x': [Odd()] * size})", None),
+        ("model", "pd.DataFrame({'prediction': frame['guess'], 'x': [Odd()] * size})", None),
         ("dataset", "pd.DataFrame({'id': range(size), 'target': 0, Odd: 1})", None),
     ],
 )  # fmt: skip
@@ -297,6 +308,13 @@ def test_a_file_left_in_git_lfs_says_what_to_run(two, name):
     two.write(name, POINTER)
     two.write("s.behave.yaml", LEFT_IN_LFS[name])
     assert f"{name} is a git LFS pointer: run `git lfs pull`" in failed_run(two)
+
+
+@pytest.mark.parametrize("name", [name for name in LEFT_IN_LFS if name != "s.behave.yaml"])
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(two, name):
+    os.mkfifo(two.path / name)
+    two.write("s.behave.yaml", LEFT_IN_LFS[name])
+    assert f"{name} is a pipe or a device, not a file" in failed_run(two)
 
 
 def test_a_run_record_left_in_git_lfs_says_what_to_run(two, capsys):
