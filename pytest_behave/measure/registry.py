@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pytest_behave.errors import BehaveError, MetricError, did_you_mean
+from pytest_behave.guard import any_place, guarded
 from pytest_behave.measure import classification, general, regression, text
 from pytest_behave.measure.kernel import Masks
 from pytest_behave.measure.means import Mean, moments
@@ -185,7 +186,8 @@ class _Pass:
 
     def _attempt(self, name: str, work: Callable[[], Any]) -> Any:
         try:
-            return work()
+            with guarded(MetricError, f"metric {name!r} raised", any_place):  # it may be a plugin's
+                return work()
         except BehaveError as error:
             self.results[name] = None, error
             return None

@@ -149,10 +149,9 @@ class Runner:
         """Collect ``*.behave.yaml``."""
         if not file_path.name.endswith(SUFFIXES):
             return None
+        name = self.relative(file_path)
         # a file's name may hold anything, its node id may not
-        named: dict[str, Any] = (
-            {} if str(file_path).isprintable() else {"nodeid": for_terminal(self.relative(file_path))}
-        )
+        named: dict[str, Any] = {} if for_terminal(name) == name else {"nodeid": for_terminal(name)}
         if self.selection is not None:
             left_out: pytest.Collector = UnchangedSuite.from_parent(parent, path=file_path, **named)
             if self.selection.leaves_out(left_out.nodeid, file_path):
