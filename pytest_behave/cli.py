@@ -159,7 +159,7 @@ def _schema(parsed: argparse.Namespace) -> int:
 
 
 def _init(parsed: argparse.Namespace) -> int:
-    from pytest_behave.evaluate.init import first_suite
+    from pytest_behave.commands.init import first_suite
 
     output = parsed.output or parsed.data.with_name(parsed.data.name.partition(".")[0] + ".behave.yaml")
     if output.exists():
@@ -174,7 +174,7 @@ def _lint(parsed: argparse.Namespace) -> int:
 
 
 def _linted(path: Path) -> int:
-    from pytest_behave.evaluate.lint import lint_lines
+    from pytest_behave.commands.lint import lint_lines
 
     try:
         with guarded(BehaveError, f"{path}: cannot be checked:", any_place):
@@ -186,7 +186,7 @@ def _linted(path: Path) -> int:
 
 
 def _diff(parsed: argparse.Namespace) -> int:
-    from pytest_behave.evaluate.differences import difference
+    from pytest_behave.commands.differences import difference
 
     run = difference(parsed.before, parsed.after)
     if parsed.format == "md":
@@ -213,7 +213,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _selfcheck(parsed: argparse.Namespace) -> int:
-    from pytest_behave.evaluate.selfcheck import selfcheck
+    from pytest_behave.commands.selfcheck import selfcheck
     from pytest_behave.predict.progress import progress_bar
     from pytest_behave.report.selfcheck import selfcheck_lines
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
@@ -17,7 +18,7 @@ from pytest_behave.data.derived import names_read_by, order_of
 from pytest_behave.data.fingerprints import frame_fingerprint, row_hashes
 from pytest_behave.data.partitions import Groups, by_edges, by_quantiles
 from pytest_behave.data.predicates import Evaluator, names_in
-from pytest_behave.errors import DataError, PredicateError, did_you_mean
+from pytest_behave.errors import DataError, PredicateError, did_you_mean, nearest
 from pytest_behave.guard import guarded
 from pytest_behave.records import Column, DatasetSpec, Expr, MetadataSpec, Name
 
@@ -30,7 +31,8 @@ class Table:
     """All columns of a suite by name. Metadata is computed when first asked for.
 
     The frame is the whole dataset or, with as many as ``rows_before`` rows before it, a part of it. For a model that
-    answers several times, ``repeated`` gives a table with a row per answer; ``once`` is the dataset itself.
+    answers several times, ``repeated`` gives a table with a row per answer; ``once`` is the dataset itself. What models
+    say is never added to a table: ``with_outputs`` returns another one, so that two models may share the rows.
     """
 
     def __init__(  # noqa: PLR0913 - rows, and all that is said of them
@@ -54,6 +56,7 @@ class Table:
         self._outputs: dict[str, Column] | None = None
         self._output_series: dict[str, pd.Series] = {}
         self._columns: dict[str, Column] = {}
+        self._target: tuple[Column, np.ndarray] | None = None
         self.evaluator = self._evaluator()
         if spec.where is not None:
             self._keep(self.evaluator.mask(spec.where))
@@ -78,13 +81,6 @@ class Table:
         self._columns = {}
         self.evaluator = self._evaluator()
 
-    def fork(self) -> Table:
-        """Return a table of the same rows for another model's outputs, before this one knows its own."""
-        other = copy.copy(self)
-        other._columns = dict(self._columns)  # noqa: SLF001 - a table of the same class
-        other.evaluator = other._evaluator()  # noqa: SLF001 - as above
-        return other
-
     def repeated(self, repeats: int) -> Table:
         """Return a table with a row per answer, the first answers to all instances before the second ones."""
         other = copy.copy(self)
@@ -92,8 +88,17 @@ class Table:
         other.frame = pd.concat([self.frame] * repeats, ignore_index=True)
         other.ids = np.array([f"{id_} #{repeat + 1}" for repeat in range(repeats) for id_ in self.ids], dtype=object)
         other._columns = {}  # noqa: SLF001 - as above
+        other._target = None if self.target is None else _repeated_target(self.target, repeats)  # noqa: SLF001 - as above
         other.evaluator = other._evaluator()  # noqa: SLF001 - as above
         return other
+
+    @property
+    def target(self) -> tuple[Column, np.ndarray] | None:
+        """The right answers and their texts, None where no target is declared; raises PredicateError if it is absent."""
+        if self._target is None and self.spec.target is not None:
+            column = self.lookup(Name(self.spec.target, quoted=True))
+            self._target = column, canonical_text(column)
+        return self._target
 
     @property
     def once(self) -> Table:
@@ -113,21 +118,18 @@ class Table:
         return row_hashes(self.once.frame, columns)
 
     def clusters(self, name: str | None = None) -> np.ndarray | None:
-        """Return the number of each row's cluster, by a column or else as declared, None if neither names one.
+        """Return the name of each row's cluster, by a column or else as declared; None if neither names one.
 
         Rows without a value are on their own. The answers to an instance are in one cluster at least.
         """
         if self._once is not None:
             clusters = self._once.clusters(name)
-            return np.tile(np.arange(len(self._once)) if clusters is None else clusters, self.repeats)
+            return np.tile(_alone(self._once.ids) if clusters is None else clusters, self.repeats)
         name = name or self.spec.cluster
         if name is None:
             return None
         column = self.lookup(Name(name, quoted=True))
-        codes, distinct = pd.factorize(canonical_text(column))
-        codes = np.asarray(codes, dtype=np.int64)
-        codes[column.missing] = len(distinct) + np.arange(int(column.missing.sum()))
-        return np.unique(codes, return_inverse=True)[1]
+        return np.where(column.missing, _alone(self.ids), canonical_text(column))
 
     # -- columns by name
 
@@ -171,7 +173,12 @@ class Table:
     def _may_be_returned(self, name: str) -> bool:
         """Tell whether a name that is no column may be one that the model returns: it is not just misspelt."""
         known = name in self.frame.columns or name == "target"
-        return not known and "did you mean" not in did_you_mean(name, self.names())
+        return not known and not self._is_misspelt(name)
+
+    def _is_misspelt(self, name: str) -> bool:
+        """Tell a slip of the pen from the name of a column that only the model knows, such as conf_b beside conf_a."""
+        near = nearest(name, self.names())
+        return near is not None and _stem(near) != _stem(name)
 
     def circles(self) -> Iterator[tuple[MetadataSpec, str]]:
         """Yield metadata that is defined by itself, with a sentence on it; one of those that need each other."""
@@ -284,16 +291,15 @@ class Table:
 
     # -- outputs
 
-    def add_outputs(self, outputs: Mapping[str, pd.Series]) -> None:
-        """Make the model's outputs (``output``, ``score``, further columns) known by name.
-
-        With another model's outputs in place already, what was computed from those is forgotten.
-        """
-        if self._outputs is not None:
-            self._columns = {}
-            self.evaluator = self._evaluator()
-        self._output_series = dict(outputs)
-        self._outputs = {name: column_of(series) for name, series in outputs.items()}
+    def with_outputs(self, outputs: Mapping[str, pd.Series]) -> Table:
+        """Return a table that knows a model's outputs (``output``, ``score``, further columns) by name too."""
+        other = copy.copy(self)
+        other._columns = dict(self._columns)  # noqa: SLF001 - a table of the same class
+        other._output_series = dict(outputs)  # noqa: SLF001 - as above
+        other._outputs = {name: column_of(series) for name, series in outputs.items()}  # noqa: SLF001 - as above
+        other.evaluator = other._evaluator()  # noqa: SLF001 - as above
+        other.evaluator.know(self.evaluator)
+        return other
 
     @property
     def outputs(self) -> Mapping[str, pd.Series]:
@@ -352,6 +358,20 @@ def _instance_ids(frame: pd.DataFrame, spec: DatasetSpec, rows_before: int) -> n
             f"(for example {examples})"
         )
     return np.asarray(ids, dtype=object)
+
+
+def _alone(ids: np.ndarray) -> np.ndarray:
+    """Return the names of clusters of one row each; no text of a cell has them."""
+    return np.array([f"\0{id_}" for id_ in ids], dtype=object)
+
+
+def _stem(name: str) -> str:
+    """Return a name without what tells it from others of a series: its last word, or number."""
+    return re.sub(r"(_[^_]*|\d+)$", "", name.lower())
+
+
+def _repeated_target(target: tuple[Column, np.ndarray], repeats: int) -> tuple[Column, np.ndarray]:
+    return repeated_column(target[0], repeats), np.tile(target[1], repeats)
 
 
 def repeated_column(column: Column, repeats: int) -> Column:

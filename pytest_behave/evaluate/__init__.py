@@ -7,11 +7,11 @@ from pathlib import Path
 
 from pytest_behave.declare.load import load_suite
 from pytest_behave.errors import DataError
-from pytest_behave.evaluate.extensions import Extensions
-from pytest_behave.evaluate.parted import Resources, prepare_in_parts
-from pytest_behave.evaluate.prepare import Prepared, known_metric_names, prepare
 from pytest_behave.evaluate.run import pick_model, run_suite
 from pytest_behave.guard import any_place, guarded
+from pytest_behave.parts.preparation import Resources, reader_of_parts
+from pytest_behave.prepare.extensions import Extensions
+from pytest_behave.prepare.preparation import Prepared, known_metric_names, prepare
 from pytest_behave.records import Suite, SuiteRun
 
 __all__ = [
@@ -44,7 +44,7 @@ def _prepared(suite: Suite, extensions: Extensions, resources: Resources | None)
         in_parts = False
     if resources is None or not in_parts:
         return prepare(suite, extensions)
-    return prepare_in_parts(suite, extensions, resources.engine, resources.terminal)
+    return prepare(suite, extensions, reader_of_parts(resources.engine, resources.terminal))
 
 
 def evaluate_suite(

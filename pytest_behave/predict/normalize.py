@@ -20,10 +20,11 @@ PROBA = "proba:"
 
 
 class Batch(NamedTuple):
-    """What a model said of some rows, by their numbers."""
+    """What a model said of some rows, by their numbers; ``is_known`` if the cache held it."""
 
     rows: np.ndarray
     predictions: Predictions
+    is_known: bool = False
 
 
 def predictions_of(returned: Any, ids: Sequence[str], where: str) -> Predictions:

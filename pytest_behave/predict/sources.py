@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -53,9 +54,6 @@ class Tools(Protocol):
     def file_fingerprint(self, path: Path) -> str:
         """Return the fingerprint of a file's bytes."""
 
-    def column(self, name: str) -> pd.Series:
-        """Return a column of the dataset, metadata included."""
-
     def withheld(self) -> frozenset[str]:
         """Return the columns that are no inputs of a model: ids, the target, and outputs of other models."""
 
@@ -65,7 +63,7 @@ def open_source(spec: ModelSpec, tools: Tools, plugin: Callable[[ModelSpec], Any
     if spec.kind == "predictions":
         return PredictionsFile(spec, tools)
     if spec.kind == "column":
-        return DatasetColumn(spec, tools)
+        return DatasetColumn(spec)
     if spec.kind == "estimator":
         return estimator_source(spec, tools)
     if spec.service is not None:
@@ -86,7 +84,7 @@ def answers(source: Source, frame: pd.DataFrame, ids: Sequence[str], wanted: np.
         if len(rows):
             some = frame if len(rows) == len(frame) else frame.iloc[rows].reset_index(drop=True)
             for batch in source.batches(some, [ids[row] for row in rows.tolist()], repeat):
-                yield Batch(of_repeat[batch.rows], batch.predictions)
+                yield batch._replace(rows=of_repeat[batch.rows])
 
 
 def _ends(wanted: np.ndarray, size: int) -> np.ndarray:
@@ -140,11 +138,13 @@ class PredictionsFile:
         self.tools = tools
         check_readable(Path(spec.location), ModelError)
         self.fingerprint = tools.file_fingerprint(Path(spec.location))
+        self._joining = threading.Lock()
         self._lookup: _Mapped | None = None
 
     def batches(self, frame: pd.DataFrame, ids: Sequence[str], repeat: int = 0) -> Iterator[Batch]:  # noqa: ARG002
         """Yield the file's rows for ``ids``; raises ModelError naming ids that are missing or doubled."""
-        known = self._lookup or self._known()
+        with self._joining:  # threads of an engine ask for parts of one file
+            known = self._lookup or self._known()
         rows = known.rows_of(ids)
         absent = np.flatnonzero(rows < 0)
         if len(absent):
@@ -220,21 +220,19 @@ class _Table:
 
 
 class DatasetColumn:
-    """Outputs that stand in the dataset itself."""
+    """Outputs that stand in the dataset itself: in the rows that it is asked for."""
 
-    def __init__(self, spec: ModelSpec, tools: Tools) -> None:
+    def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
-        self.tools = tools
         kind = "score" if spec.score else "prediction"
         self.fingerprint = _text_fingerprint(f"column {spec.location} as {kind} at {spec.threshold}")
 
     def batches(self, frame: pd.DataFrame, ids: Sequence[str], repeat: int = 0) -> Iterator[Batch]:  # noqa: ARG002
-        """Yield the column of the rows at hand; for golden cases, of their own input."""
+        """Yield the column of the rows; for golden cases, of their own input."""
         name = self.spec.location
-        series = frame[name] if name in frame.columns else self.tools.column(name)
-        if len(series) != len(frame):
+        if name not in frame.columns:
             raise ModelError(f"the golden cases have no {name!r} in their input, and model {self.spec.name!r} reads it")
-        yield Batch(np.arange(len(ids)), _of_columns(self.spec, pd.DataFrame({name: series.to_numpy()}), ids))
+        yield Batch(np.arange(len(ids)), _of_columns(self.spec, pd.DataFrame({name: frame[name].to_numpy()}), ids))
 
 
 def _of_columns(spec: ModelSpec, table: pd.DataFrame, ids: Sequence[str]) -> Predictions:

@@ -23,7 +23,7 @@ from pytest_behave.session.runner import RUNNER, refused
 from pytest_behave.text import for_json, for_terminal
 
 if TYPE_CHECKING:
-    from pytest_behave.evaluate.acceptance import Acceptance
+    from pytest_behave.commands.acceptance import Acceptance
 
 
 class Controller:
@@ -171,7 +171,7 @@ class Controller:
         mode = self.config.getoption("behave_baseline")
         if mode == "check" or self.config.option.collectonly:
             return
-        from pytest_behave.evaluate.acceptance import acceptance, union
+        from pytest_behave.commands.acceptance import acceptance, union
 
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         if self.uncollected and not self.config.option.continue_on_collection_errors:

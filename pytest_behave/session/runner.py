@@ -29,7 +29,7 @@ from pytest_behave.text import for_terminal, sentences
 
 if TYPE_CHECKING:
     from pytest_behave.evaluate import Extensions, Prepared, Resources
-    from pytest_behave.evaluate.frames import SuiteView
+    from pytest_behave.evaluate.views import SuiteView
     from pytest_behave.predict.cache import Cache
     from pytest_behave.predict.waiting import Audience
     from pytest_behave.records import Behavior, Predictions, SuiteRun
@@ -173,7 +173,6 @@ class Runner:
                 prepared,
                 model=option("behave_model"),
                 ref=option("behave_against"),
-                share=self._share(path),
                 keep=self._keep(path) if self.accepts and prepared.baseline is None else None,
                 terminal=self._terminal,
                 cache=self.open_cache(),
@@ -361,7 +360,7 @@ class Runner:
     @pytest.hookimpl
     def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> list[str] | None:
         """Explain failed comparisons with a metric of a suite."""
-        if "pytest_behave.evaluate.frames" not in sys.modules:
+        if "pytest_behave.evaluate.views" not in sys.modules:
             return None
         from pytest_behave.session.fixture import explain_comparison
 

@@ -41,10 +41,10 @@ from scipy.special import expit
 from scipy.stats import rankdata
 
 from pytest_behave.evaluate import evaluate_suite, prepare_file
-from pytest_behave.evaluate.compared import Comparisons
-from pytest_behave.evaluate.judged import Judged
-from pytest_behave.evaluate.measured import Measured
 from pytest_behave.evaluate.run import find_baseline
+from pytest_behave.evidence.rows import Measured
+from pytest_behave.judge.comparisons import Comparisons
+from pytest_behave.judge.judgement import Judged
 
 ROWS = 100_000
 SLICES, SMALLEST, LARGEST = 200, 100, 50_000

@@ -22,7 +22,7 @@ from pytest_behave.data.readers import read_table
 from pytest_behave.declare import schema, schema_models
 from pytest_behave.declare.predicate import FUNCTIONS, parse_predicate
 from pytest_behave.errors import BehaveError
-from pytest_behave.evaluate.frames import suite_of_frame
+from pytest_behave.evaluate.views import suite_of_frame
 from pytest_behave.measure.registry import BUILT_IN
 from pytest_behave.predict.normalize import PROBA
 from pytest_behave.records import DatasetSpec
