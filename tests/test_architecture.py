@@ -10,17 +10,20 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "pytest_behave"
 STAGES = {"declare", "data", "predict", "measure", "compare", "report"}
-GROUND = {"errors", "records"}
+GROUND = {"errors", "files", "guard", "records", "text"}
 HEAVY = {"pandas", "numpy", "sklearn", "scipy", "pydantic", "pyarrow", "yaml", "hypothesis", "tabulate", "tqdm"}
 STANDARD = sys.stdlib_module_names
 ALLOWED = {
     **{name: set() for name in GROUND},
+    "files": {"errors"},
+    "guard": {"errors", "text"},
+    "text": {"errors"},
     **{stage: GROUND | {stage} for stage in STAGES},
     "decorators": set(),
     "engines": GROUND,
     "evaluate": GROUND | STAGES | {"evaluate", "decorators", "engines"},
     "session": GROUND | {"evaluate", "report", "predict", "session", "plugin"},
-    "plugin": {"session", "hookspec"},
+    "plugin": {"session", "hookspec", "text"},
     "hookspec": set(),
     "cli": GROUND | {"evaluate", "declare", "report", "predict"},
     "__main__": {"cli"},

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from pytest_behave.compare import store
 from pytest_behave.compare.store import WorkingTree, baseline_paths, baseline_text, read_baseline, write_atomically
 from pytest_behave.records import Accepted, BaselineEntry, Behavior, Better, Key, StoredBaseline, SuiteRun
-from pytest_behave.report.lines import moved, printable
+from pytest_behave.report.lines import moved
 from pytest_behave.report.record import run_from_json
+from pytest_behave.text import printable
 
 BEST = "from best"
 

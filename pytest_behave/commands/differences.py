@@ -24,8 +24,9 @@ from pytest_behave.records import (
     StoredBaseline,
     SuiteRun,
 )
-from pytest_behave.report.lines import FAILING, printable
+from pytest_behave.report.lines import FAILING
 from pytest_behave.report.reading import read_record
+from pytest_behave.text import printable
 
 UNPAIRED = "two run records hold no common instances' outputs"
 MOST_NAMES = 10
@@ -46,7 +47,7 @@ def run_between(before: Run, after: Run) -> Run:
         for partner, suite in zip(partners, after.suites, strict=True)
     ]
     removed = [_removed(suite) for suite in before.suites if id(suite) not in taken]
-    return Run((*compared, *removed))
+    return Run((*compared, *removed), after.unread)
 
 
 def _paired_suites(before: Sequence[SuiteRun], after: Sequence[SuiteRun]) -> list[SuiteRun | None]:

@@ -16,6 +16,7 @@ from pytest_behave.compare.verdicts import enough, instances_needed
 from pytest_behave.errors import BehaveError, did_you_mean
 from pytest_behave.evaluate import prepare_file
 from pytest_behave.evaluate.golden import TAG, tag_items
+from pytest_behave.guard import guarded
 from pytest_behave.measure.kernel import Masks
 from pytest_behave.measure.statistics import Proportion
 from pytest_behave.prepare.extensions import Extensions
@@ -50,10 +51,8 @@ def _import(file: Path) -> ModuleType:
     if specification is None or specification.loader is None:
         raise BehaveError(f"{file} cannot be imported")
     module = importlib.util.module_from_spec(specification)
-    try:
+    with guarded(BehaveError, f"{file} cannot be imported:"):
         specification.loader.exec_module(module)
-    except Exception as error:
-        raise BehaveError(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
     return module
 
 

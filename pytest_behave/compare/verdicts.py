@@ -19,11 +19,14 @@ Named = tuple[str, Estimate]
 
 
 def judge(estimate: Estimate, bounds: Bounds, *, size: int, min_size: int) -> Verdict:
-    """Return the verdict on ``min`` and ``max`` of one behavior: holds, violated or undecided."""
+    """Return the verdict on ``min`` and ``max`` of one behavior: holds, violated or undecided.
+
+    What has no value as its outputs or its function are broken is violated, whatever the bounds.
+    """
     if size < min_size:
         return Verdict("undecided", f"{size} instance{'s' * (size != 1)}, fewer than min_size {min_size}")
     if estimate.value is None:
-        return Verdict("undecided", estimate.reason)
+        return Verdict("violated" if estimate.is_broken else "undecided", estimate.reason)
     problems = [
         problem
         for problem in (

@@ -15,7 +15,8 @@ from typing import Any
 import yaml
 
 from pytest_behave.declare.nesting import first_too_deep
-from pytest_behave.errors import SuiteError
+from pytest_behave.errors import BehaveError, SuiteError
+from pytest_behave.files import check_readable
 from pytest_behave.records import Place
 
 Loc = tuple[str | int, ...]
@@ -136,7 +137,10 @@ class Document:
 def read_yaml(path: Path) -> Document:
     """Read one YAML file; raises SuiteError if it is not YAML at all or cannot be opened."""
     try:
+        check_readable(path, BehaveError)
         text = path.read_text(encoding="utf-8-sig")
+    except BehaveError as error:
+        raise SuiteError([str(error)]) from None
     except FileNotFoundError:
         raise SuiteError([f"{path}: there is no such file"]) from None
     except UnicodeError:

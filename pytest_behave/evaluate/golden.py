@@ -22,6 +22,7 @@ from pytest_behave.measure.statistics import proportion_estimates
 from pytest_behave.predict.sources import cases_frame
 from pytest_behave.prepare.preparation import Item, Prepared
 from pytest_behave.records import Behavior, Case, CaseResult, Estimate, Instance, ModelSpec, Predictions, Verdict
+from pytest_behave.text import written
 
 TAG = "cases="
 
@@ -156,4 +157,4 @@ def _plain(value: Any) -> Any:
     plain = value.item() if isinstance(value, np.generic) else value
     if plain is None or isinstance(plain, (str, int, float, bool)):
         return None if isinstance(plain, float) and not np.isfinite(plain) else plain
-    return str(plain)
+    return written(plain)

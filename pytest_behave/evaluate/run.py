@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from pytest_behave.errors import BehaveError, did_you_mean
+from pytest_behave.errors import BehaveError, DataError, did_you_mean
 from pytest_behave.evaluate.golden import result_of, run_cases, tag_behaviors, tag_items, with_counted
 from pytest_behave.evidence.baseline import predictions_to_store
 from pytest_behave.evidence.predictor import Predictor
 from pytest_behave.evidence.protocol import Evidence
 from pytest_behave.evidence.whole import WholeRun, find_baseline, predictor_of
+from pytest_behave.guard import any_place, guarded
 from pytest_behave.judge.judgement import Judgement, behavior_of
 from pytest_behave.outputs.predictions import predictions_bytes
 from pytest_behave.parts.run import PartedRun
@@ -50,14 +51,15 @@ def run_suite(  # noqa: PLR0913 - what a run may be told
     today = today or dt.date.today().isoformat()  # noqa: DTZ011 - the user's own calendar
     fingerprint = ""
     try:
-        predictor = predictor_of(prepared, chosen, terminal, cache)
-        fingerprint = predictor.fingerprint
-        evidence = _evidence(prepared, chosen, predictor, ref, keep, terminal, cache)
-        run = empty_run(prepared, chosen, fingerprint)
-        run = run if evidence is None else _judged(run, prepared, chosen, evidence, today)
+        with guarded(BehaveError, "measuring failed:", any_place):
+            predictor = predictor_of(prepared, chosen, terminal, cache)
+            fingerprint = predictor.fingerprint
+            evidence = _evidence(prepared, chosen, predictor, ref, keep, terminal, cache)
+            run = empty_run(prepared, chosen, fingerprint)
+            run = run if evidence is None else _judged(run, prepared, chosen, evidence, today)
+            cases = run_cases(prepared, chosen, predictor)
     except BehaveError as error:
         return _failed(prepared, chosen, fingerprint, str(error))
-    cases = run_cases(prepared, chosen, predictor)
     behaviors = (*run.behaviors, *tag_behaviors(prepared, cases, today))
     return replace(run, behaviors=behaviors, cases=tuple(with_counted(prepared, cases)))
 
@@ -173,7 +175,13 @@ def _failed(prepared: Prepared, model: ModelSpec, fingerprint: str, reason: str)
 def _dataset_fingerprint(prepared: Prepared) -> str | None:
     if prepared.parts is not None:
         return prepared.parts.fingerprint
-    return None if prepared.table is None else prepared.table.fingerprint
+    if prepared.table is None:
+        return None
+    try:
+        with guarded(DataError, "the content of the dataset cannot be told:"):
+            return prepared.table.fingerprint
+    except DataError:  # of values of the user's own classes
+        return None
 
 
 def empty_run(prepared: Prepared, model: ModelSpec, fingerprint: str) -> SuiteRun:

@@ -11,6 +11,7 @@ from pytest_behave.data.table import Table
 from pytest_behave.evidence.outcome import CODED
 from pytest_behave.prepare.repeats import answers_to
 from pytest_behave.records import Instance, Outcome
+from pytest_behave.text import written
 
 MOST_CHARACTERS = 200
 
@@ -66,5 +67,5 @@ def _score(outcome: Outcome, row: int) -> float | None:
 
 def shortened(value: Any) -> str:
     """Return a value as text of bounded length."""
-    text = str(value)
+    text = written(value)
     return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 3] + "..."

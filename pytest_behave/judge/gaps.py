@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pytest_behave.compare.verdicts import gap_between
-from pytest_behave.errors import BehaveError
+from pytest_behave.errors import BehaveError, MetricError
 from pytest_behave.evidence.protocol import Estimates, Evidence, Gap
 from pytest_behave.measure.registry import Chosen
 from pytest_behave.prepare.preparation import Item
@@ -38,6 +38,8 @@ def _named(slices: tuple[Slice, ...], estimates: Estimates, metric: str) -> list
         estimate = estimates.get((slice_.name, metric))
         if isinstance(estimate, BehaveError):
             raise estimate
+        if estimate is not None and estimate.is_broken:
+            raise MetricError(f"{slice_.name}: {estimate.reason}")
         if estimate is not None and estimate.value is not None:
             result.append((slice_.name, estimate))
     return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -106,10 +106,13 @@ class Mean:
         if self.root:
             result = np.sqrt(np.maximum(result, 0.0))
         unbounded = ["an interval needs values that differ" if one else TOO_FEW for one in alike.tolist()]
-        return [
+        found = [
             estimate_of(*row, n=n, nothing="infinite values" if n else self.nothing, interval="t", unbounded=why)
             for row, n, why in zip(result.tolist(), present.tolist(), unbounded, strict=True)
         ]
+        for index in np.flatnonzero(state.infinite > 0).tolist():
+            found[index] = replace(found[index], is_broken=True)
+        return found
 
     def _reach(self, state: SliceMoments, mean: np.ndarray) -> np.ndarray:
         """Return how much farther values go above their mean than below, unseen ones reckoned in: shape (slices,).

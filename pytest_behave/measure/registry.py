@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pytest_behave.errors import BehaveError, MetricError, did_you_mean
+from pytest_behave.guard import any_place, guarded
 from pytest_behave.measure import classification, general, regression, text
 from pytest_behave.measure.kernel import Masks
 from pytest_behave.measure.means import Mean, moments
@@ -196,7 +197,8 @@ class _Pass:
 
     def _attempt(self, name: str, work: Callable[[], Any]) -> Any:
         try:
-            return work()
+            with guarded(MetricError, f"metric {name!r} raised", any_place):  # it may be a plugin's
+                return work()
         except BehaveError as error:
             self.results[name] = None, error
             return None
@@ -250,7 +252,7 @@ def _finite(estimate: Estimate) -> Estimate:
     """Return the estimate with infinite figures as None: a record holds only numbers that JSON knows."""
     value, low, high = estimate.value, estimate.low, estimate.high
     if value is not None and not math.isfinite(value):
-        return Estimate(None, None, None, estimate.n, "the value is infinite")
+        return Estimate(None, None, None, estimate.n, "the value is infinite", is_broken=True)
     if (low is not None and not math.isfinite(low)) or (high is not None and not math.isfinite(high)):
         return Estimate(value, None, None, estimate.n, "the interval is infinite")
     return estimate

@@ -19,7 +19,8 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from pytest_behave.compare.store import is_lfs_pointer, start_of
+from pytest_behave import files
+from pytest_behave.compare.store import start_of
 from pytest_behave.errors import BehaveError, ModelError
 from pytest_behave.records import Predictions, StoredPredictions
 
@@ -306,9 +307,7 @@ def _refused(data: bytes | None, name: str) -> str:
     """Return why the content of a file, or its start, is no predictions; nothing if it may hold some."""
     if data is None:
         return f"there is no {name}; take it from where it was, or accept the baseline again"
-    if is_lfs_pointer(data):
-        return f"{name} is a git LFS pointer: run `git lfs pull`, or set `lfs: true` in the checkout step"
-    return ""
+    return f"{name} {files.ADVICE}" if files.is_pointer(data) else ""
 
 
 def _unknown(about: About, name: str) -> str:

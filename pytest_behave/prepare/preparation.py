@@ -300,6 +300,10 @@ class Preparation:
         """Find wrong names also where nothing uses the metadata, metric or model yet."""
         if table is None:
             return
+        circles = [f"{item.place or self.suite.path}: {said}" for item, said in table.circles()]
+        self.problems += circles
+        if circles:
+            self.raise_if_problems()  # slices of such metadata would only say so again
         expressions = [(item.place, item.name, item.expression) for item in self.suite.metadata]
         expressions += [(item.place, item.name, item.predicate) for item in self.suite.metrics]
         for place, name, expression in expressions:

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from pytest_behave.errors import BehaveError, did_you_mean
+from pytest_behave.guard import guarded
 
 
 class References:
@@ -30,28 +31,25 @@ class References:
         """Return the object that ``module:name`` stands for; raises BehaveError with one sentence."""
         module_name, _, attribute = reference.partition(":")
         found: Any = self.module(module_name)
-        for part in attribute.split("."):
-            if not hasattr(found, part):
-                names = [name for name in vars(found) if not name.startswith("_")] if hasattr(found, "__dict__") else []
-                raise BehaveError(f"{module_name} has no {part!r}{did_you_mean(part, names)}")
-            found = getattr(found, part)
+        with guarded(BehaveError, f"{reference} cannot be loaded:"):
+            for part in attribute.split("."):
+                if not hasattr(found, part):
+                    names = [name for name in getattr(found, "__dict__", ()) if not name.startswith("_")]
+                    raise BehaveError(f"{module_name} has no {part!r}{did_you_mean(part, names)}")
+                found = getattr(found, part)
         return found
 
     def module(self, name: str) -> ModuleType:
         """Import a module; one that stands beside the suite is kept apart from others of the same name."""
         beside = self.folder / f"{name}.py"
-        try:
-            with self._importable():
+        with guarded(BehaveError, f"module {name!r} cannot be imported:"), self._importable():
+            try:
                 return _load_file(beside) if beside.is_file() else importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            if error.name == name.partition(".")[0] or error.name == name:
-                near = [path.stem for path in self.folder.glob("*.py")]
-                raise BehaveError(f"there is no module {name!r}{did_you_mean(name, near)}") from None
-            raise BehaveError(f"module {name!r} cannot be imported: {error}") from error
-        except (BehaveError, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # sys.exit too
-            raise BehaveError(f"module {name!r} cannot be imported: {type(error).__name__}: {error}") from error
+            except ModuleNotFoundError as error:
+                if error.name == name.partition(".")[0] or error.name == name:
+                    near = [path.stem for path in self.folder.glob("*.py")]
+                    raise BehaveError(f"there is no module {name!r}{did_you_mean(name, near)}") from None
+                raise BehaveError(f"module {name!r} cannot be imported: {error}") from error
 
     @contextmanager
     def _importable(self) -> Iterator[None]:

@@ -13,7 +13,11 @@ VerdictName = Literal["holds", "violated", "regressed", "suspect", "undecided", 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A metric on a slice. ``n`` counts the rows it is computed over; ``value`` is None with a ``reason``."""
+    """A metric on a slice. ``n`` counts the rows it is computed over; ``value`` is None with a ``reason``.
+
+    ``is_broken`` says that what the metric is computed from, not the choice of rows, leaves it without a value: infinite
+    outputs, or a function that returns no number. That never passes.
+    """
 
     value: float | None
     low: float | None
@@ -21,6 +25,7 @@ class Estimate:
     n: int
     reason: str = ""
     interval: str = ""
+    is_broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +215,7 @@ class Unread:
 class Run:
     """Everything one invocation measured; what it could not read; suites left out, as nothing changed.
 
-    The run record holds what was measured alone.
+    The run record does not hold what was left out.
     """
 
     suites: tuple[SuiteRun, ...]

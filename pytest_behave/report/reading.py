@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
 from typing import Any, Literal
 
+from pytest_behave import files
 from pytest_behave.errors import BehaveError
 from pytest_behave.records import Run
 from pytest_behave.report.record import FORMAT, run_from_json
@@ -23,6 +24,8 @@ KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or
 
 def read_record(content: bytes, name: str) -> Run:
     """Return the run of a record; raises BehaveError."""
+    if files.is_pointer(content):
+        raise BehaveError(f"{name} {files.ADVICE}")
     try:
         data = json.loads(content, parse_constant=_refused)
     except BehaveError as error:

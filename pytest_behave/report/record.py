@@ -20,6 +20,7 @@ from pytest_behave.records import (
     Instance,
     Run,
     SuiteRun,
+    Unread,
 )
 from pytest_behave.report.lines import verdicts
 
@@ -40,12 +41,14 @@ def run_to_json(run: Run) -> dict[str, Any]:
         }
         for suite in run.suites
     ]
-    return {"format": FORMAT, "suites": suites, "totals": totals(run)}
+    unread = [{"path": item.path, "verdict": "error", "message": item.message} for item in run.unread]
+    return {"format": FORMAT, "suites": suites, "unread": unread, "totals": totals(run)}
 
 
 def totals(run: Run) -> dict[str, int]:
-    """Return how many behaviors and cases have each verdict."""
+    """Return how many behaviors and cases have each verdict; a file that could not be read is an error."""
     counts = Counter(verdict for suite in run.suites for verdict in verdicts(suite))
+    counts.update(["error"] * len(run.unread))
     return dict(sorted(counts.items()))
 
 
@@ -164,7 +167,8 @@ def _plain(value: Any) -> Any:
 
 def run_from_json(data: Mapping[str, Any]) -> Run:
     """Return the Run that a record was made from."""
-    return Run(tuple(suite_from_json(suite) for suite in data["suites"]))
+    unread = tuple(Unread(item["path"], item["message"]) for item in data.get("unread", ()))
+    return Run(tuple(suite_from_json(suite) for suite in data["suites"]), unread)
 
 
 def suite_from_json(data: Mapping[str, Any]) -> SuiteRun:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import linecache
 import time
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -10,16 +12,18 @@ from typing import Any
 
 import pytest
 
-from pytest_behave.errors import BehaveError, SuiteError
+from pytest_behave.errors import BehaveError, DataError, SuiteError
 from pytest_behave.evaluate import Prepared, pick_model, prepare_file
+from pytest_behave.guard import any_place, guarded
 from pytest_behave.plugin import BehaveWarning
-from pytest_behave.records import Behavior, CaseResult, Place, SuiteRun
+from pytest_behave.records import Behavior, CaseResult, Key, Place, SuiteRun
 from pytest_behave.records.memory import uncollected
 from pytest_behave.report.changes import behavior_sentence
 from pytest_behave.report.lines import FAILING, UNSURE, case_section, case_sentence, fails, instance_section
 from pytest_behave.report.record import behavior_to_json, case_to_json, header_to_json, instance_to_json
 from pytest_behave.session.dependencies import State
 from pytest_behave.session.runner import RUNNER, Runner
+from pytest_behave.text import for_terminal, lines_for_terminal, sentences
 
 ACCEPTABLE = ("regressed", "no-baseline", "suspect")
 
@@ -28,9 +32,9 @@ class BehaviorFailure(AssertionError):  # noqa: N818 - the name stands in pytest
     """A behavior or case failed; its text is one line, the evidence goes into a section of the report."""
 
     def __init__(self, sentence: str, title: str, section: str) -> None:
-        super().__init__(sentence)
+        super().__init__(for_terminal(sentence))
         self.title = title
-        self.section = section
+        self.section = lines_for_terminal(section)
 
 
 class SuiteFile(pytest.File):
@@ -45,13 +49,15 @@ class SuiteFile(pytest.File):
         runner = self.config.stash[RUNNER]
         runner.tell(self.nodeid)
         started = time.time_ns()
+        resources = runner.open_resources()
         try:
-            self.prepared = prepare_file(self.path, runner.extensions(self.path), runner.open_resources())
+            with guarded(DataError, "a plugin or conftest.py raised", any_place):
+                extensions = runner.extensions(self.path)
+            self.prepared = prepare_file(self.path, extensions, resources)
             pick_model(self.prepared, self.config.getoption("behave_model"))
-        except SuiteError as error:
-            raise self.CollectError(runner.shown(str(error))) from None
         except BehaveError as error:
-            raise self.CollectError(runner.shown(f"{self.path}: {error}")) from None
+            known = error if isinstance(error, SuiteError) else SuiteError([f"{self.path}: {error}"])
+            raise self.CollectError("\n".join(map(runner.shown, sentences(known)))) from None
         suite = self.prepared.suite
         if self.prepared.baseline is None:
             self._check_baseline()
@@ -62,34 +68,42 @@ class SuiteFile(pytest.File):
         for name, group in groupby(self.prepared.items, key=lambda item: item.slice):
             items = list(group)
             places = [item.bounds.place for item in items]
-            yield Group.from_parent(self, name=name, names=[item.name for item in items], places=places)
+            yield Group.named(self, name, [item.name for item in items], places)
         if suite.cases:
             names = [case.id for case in suite.cases]
-            yield Group.from_parent(self, name="cases", names=names, places=[case.place for case in suite.cases])
+            yield Group.named(self, "cases", names, [case.place for case in suite.cases])
         for rate in suite.tag_expectations:
-            yield Group.from_parent(self, name=rate.slice, names=[rate.metric], places=[rate.bounds.place])
+            yield Group.named(self, rate.slice, [rate.metric], [rate.bounds.place])
 
     def _check_baseline(self) -> None:
         name, values = self.prepared.suite.name, self.prepared.baseline_file
         other = self.config.stash[RUNNER].claim(values, self.path)
         if other != self.path:
-            raise self.CollectError(
+            said = (
                 f"{self.path.name}: its name is {name!r}, as that of {other.name}, so both would store their baseline in "
                 f"{values.parent.name}/{values.name}: give one of them another name by `suite:`"
             )
+            raise self.CollectError(for_terminal(said))
 
 
 class Group(pytest.Collector):
-    """The items of one slice, or the golden cases."""
+    """The items of one slice, or the golden cases. Node ids are made of names as they can be shown."""
 
-    def __init__(self, names: Sequence[str], places: Sequence[Place | None], **kwargs: Any) -> None:
+    def __init__(self, slice_: str, names: Sequence[str], places: Sequence[Place | None], **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.slice = slice_
         self.names = names
         self.places = places
 
+    @classmethod
+    def named(cls, suite: SuiteFile, name: str, names: Sequence[str], places: Sequence[Place | None]) -> Group:
+        """Return the group of a slice by its name."""
+        group: Group = cls.from_parent(suite, name=for_terminal(name), slice_=name, names=names, places=places)
+        return group
+
     def collect(self) -> Iterable[pytest.Item]:
         """Return the items, in the order of the suite."""
-        kind = CaseItem if self.name == "cases" else BehaviorItem
+        kind = CaseItem if self.slice == "cases" else BehaviorItem
         suite = self.parent
         if not isinstance(suite, SuiteFile):
             raise TypeError("a group of items lives below a suite file")
@@ -97,8 +111,8 @@ class Group(pytest.Collector):
         with uncollected():
             for index, (name, place) in enumerate(zip(self.names, self.places, strict=True)):
                 shared = items[0]._fixtureinfo if items else None  # noqa: SLF001 - as pytest does for parameters
-                item = kind.from_parent(self, name=name, callobj=_replaced_by_runtest, fixtureinfo=shared)
-                item.place, item.index, item.suite_file = place, index, suite
+                item = kind.from_parent(self, name=for_terminal(name), callobj=_replaced_by_runtest, fixtureinfo=shared)
+                item.key, item.place, item.index, item.suite_file = (self.slice, name), place, index, suite
                 items.append(item)
         return items
 
@@ -110,6 +124,7 @@ def _replaced_by_runtest() -> None:
 class SuiteItem(pytest.Function):
     """Something that a suite checks. A pytest.Function, so that fixtures and other plugins treat it as a test."""
 
+    key: Key  # slice and metric, or "cases" and the id of a case
     place: Place | None = None
     index: int = 0
     suite_file: SuiteFile
@@ -134,9 +149,18 @@ class SuiteItem(pytest.Function):
         place = self.place
         path = place.path if place is not None else self.path
         return (
-            path,
+            Path(for_terminal(str(path))),
             place.line - 1 if place is not None else None,
             f"{self.parent.name if self.parent else ''} {self.name}",
+        )
+
+    def warn(self, warning: Warning) -> None:
+        """Warn at a line of the suite. pytest shows that line as it is in the file, unless it could steer the output."""
+        path, before, _ = self.reportinfo()
+        number = (before or 0) + 1
+        line = linecache.getline(str(path), number).strip()
+        warnings.warn_explicit(
+            warning, None, filename=self.location[0], lineno=number if for_terminal(line) == line else 0
         )
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:  # noqa: ARG002 - pytest's signature
@@ -148,7 +172,7 @@ class SuiteItem(pytest.Function):
         if shown.reprcrash is not None:
             shown.reprcrash.message = message
             if self.place is not None:
-                shown.reprcrash.path, shown.reprcrash.lineno = str(self.place.path), self.place.line
+                shown.reprcrash.path, shown.reprcrash.lineno = for_terminal(str(self.place.path)), self.place.line
         if isinstance(excinfo.value, BehaviorFailure) and excinfo.value.section:
             shown.addsection(excinfo.value.title, excinfo.value.section)
         return shown
@@ -188,10 +212,10 @@ class BehaviorItem(SuiteItem):
 
     def _behaviors(self) -> list[tuple[int, Behavior]]:
         """Return the item's behaviors with their places in the run: one, or those of a deferred family."""
-        group = self.parent.name if self.parent else ""
+        group, metric = self.key
         found = self.runner.behaviors_of(self.suite_file.prepared, group)
-        own = [(index, item) for index, item in found if (item.slice, item.metric) == (group, self.name)]
-        return own or [(index, item) for index, item in found if item.metric in (self.name, f"{self.name} gap")]
+        own = [(index, item) for index, item in found if (item.slice, item.metric) == self.key]
+        return own or [(index, item) for index, item in found if item.metric in (metric, f"{metric} gap")]
 
     def runtest(self) -> None:
         """Pass, fail, xfail or warn by the verdict."""
@@ -204,11 +228,11 @@ class BehaviorItem(SuiteItem):
                 raise BehaviorFailure(self.runner.shown(sentence), "instances", instance_section(behavior.instances))
         for behavior in behaviors:
             if self._warns(behavior):
-                self.warn(BehaveWarning(self.runner.warning(self.suite_file.prepared, behavior)))
+                self.warn(BehaveWarning(for_terminal(self.runner.warning(self.suite_file.prepared, behavior))))
         if not behaviors:
             raise BehaviorFailure(f"{self.nodeid} was not measured", "", "")
         if all(behavior.verdict == "known-failure" for behavior in behaviors):
-            pytest.xfail(behaviors[0].reason)
+            pytest.xfail(for_terminal(behaviors[0].reason))
 
     def _is_stored(self, behavior: Behavior) -> bool:
         """Tell whether this run stores the change that it found; one against another model cannot be."""
@@ -238,9 +262,7 @@ class BehaviorItem(SuiteItem):
             "fixed": None if change is None else change.fixed,
         }
         self.user_properties += [
-            (f"behave.{name}", value if isinstance(value, (int, str)) else f"{value:.6g}")
-            for name, value in figures.items()
-            if value is not None
+            (f"behave.{name}", _shown(value)) for name, value in figures.items() if value is not None
         ]
 
     def result(self) -> dict[str, Any]:
@@ -263,9 +285,15 @@ class CaseItem(SuiteItem):
             sentence = case_sentence(self.suite_run.suite, case)
             raise BehaviorFailure(self.runner.shown(sentence), "case", case_section(case))
         if case.verdict == "known-failure":
-            pytest.xfail(case.reason)
+            pytest.xfail(for_terminal(case.reason))
 
     def result(self) -> dict[str, Any]:
         """Return the case for the run record."""
         case = case_to_json(self._case(), self.runner.relative)
         return {"suite": self.runner.relative(self.suite_path), "cases": [[self.index, case]]}
+
+
+def _shown(value: float | str) -> int | str:
+    if isinstance(value, str):
+        return for_terminal(value)
+    return value if isinstance(value, int) else f"{value:.6g}"

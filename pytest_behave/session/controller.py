@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_behave.errors import BaselineError
+from pytest_behave.errors import BaselineError, BehaveError
+from pytest_behave.guard import guarded
 from pytest_behave.records import Run, Unread
 from pytest_behave.records.memory import uncollected
+from pytest_behave.report.writing import write_report
 from pytest_behave.session.green import Tally, remember
-from pytest_behave.session.runner import RUNNER
+from pytest_behave.session.runner import RUNNER, refused
+from pytest_behave.text import for_json, for_terminal
 
 if TYPE_CHECKING:
     from pytest_behave.commands.acceptance import Acceptance
@@ -36,12 +40,13 @@ class Controller:
         self.tally = Tally()
         self.left_out: list[str] = []
         self._unread: dict[str, str] = {}
+        self._troubles: list[str] = []  # what could not be written, to be said once the verdicts are
         self.targets = [self._target(text) for text in config.getoption("behave_report")]
 
     def _target(self, text: str) -> tuple[str, Path]:
         kind, colon, path = text.partition(":")
         if not colon or not path:
-            raise pytest.UsageError(f"--behave-report={text}: write TYPE:PATH, for example json:behave.json")
+            raise refused(f"--behave-report={text}: write TYPE:PATH, for example json:behave.json")
         return kind, Path(path)
 
     @pytest.hookimpl
@@ -50,12 +55,16 @@ class Controller:
         formats = self._formats()
         for kind, _ in self.targets:
             if kind not in formats:
-                raise pytest.UsageError(f"--behave-report: unknown type {kind!r} (known: {', '.join(sorted(formats))})")
+                raise refused(f"--behave-report: unknown type {kind!r} (known: {', '.join(sorted(formats))})")
 
     def _formats(self) -> dict[str, Callable[[Run], str]]:
         formats: dict[str, Callable[[Run], str]] = {"json": _json_text, "md": _markdown_text, "gitlab": _gitlab_text}
-        for more in self.config.hook.pytest_behave_report_formats():
-            formats |= more
+        try:
+            with guarded(BehaveError, "a plugin asked for report formats raised"):
+                for more in self.config.hook.pytest_behave_report_formats():
+                    formats |= more
+        except BehaveError as error:
+            raise refused(f"--behave-report: {error}") from None
         return formats
 
     @pytest.hookimpl
@@ -147,9 +156,11 @@ class Controller:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Call it a success that there was nothing to run because nothing changed."""
+        """Call it a success that there was nothing to run because nothing changed, and none if a report is missing."""
         if self._all_left_out() and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             session.exitstatus = pytest.ExitCode.OK
+        if self._troubles and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def _all_left_out(self) -> set[str]:
         selection = self.config.stash[RUNNER].selection
@@ -193,7 +204,7 @@ class Controller:
                 )
                 self._write_baseline(reporter, accepted)
         except BaselineError as error:
-            raise pytest.UsageError(f"--behave-baseline={mode}: {self._shown(error)}") from None
+            raise refused(f"--behave-baseline={mode}: {self._shown(error)}") from None
 
     def _write_baseline(self, reporter: pytest.TerminalReporter | None, accepted: Acceptance) -> None:
         self._print(reporter, accepted.lines)
@@ -211,7 +222,7 @@ class Controller:
     def _print(self, reporter: pytest.TerminalReporter | None, lines: Iterable[str]) -> None:
         if reporter is not None:
             for line in lines:
-                reporter.write_line(line)
+                reporter.write_line(for_terminal(line))
 
     def _shown(self, text: object) -> str:
         return str(text).replace(f"{self.config.invocation_params.dir}/", "")
@@ -222,14 +233,24 @@ class Controller:
         run, formats = self.run(), self._formats()
         for kind, path in self.targets:
             target = self.config.invocation_params.dir / path
-            try:
+            with self._trouble(f"--behave-report={kind}:{path}"):
+                with guarded(BehaveError, f"the report format {kind!r} raised"):
+                    text = formats[kind](run)
+                if not isinstance(text, str):
+                    raise BehaveError(f"the report format {kind!r} gives {type(text).__name__}, not text")
                 target.parent.mkdir(parents=True, exist_ok=True)
-                unfinished = target.with_name(f".{target.name}.unfinished")
-                unfinished.write_text(formats[kind](run), encoding="utf-8", errors="backslashreplace")
-                unfinished.replace(target)
-            except OSError as error:
-                raise pytest.UsageError(f"--behave-report={kind}:{path} cannot be written: {error.strerror}") from None
-        self._append_step_summary(run)
+                write_report(target, text)
+        with self._trouble("GITHUB_STEP_SUMMARY"):
+            self._append_step_summary(run)
+
+    @contextmanager
+    def _trouble(self, what: str) -> Iterator[None]:
+        """Remember why something could not be written: the verdicts come first."""
+        try:
+            yield
+        except (OSError, BehaveError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+            self._troubles.append(f"{what} cannot be written: {reason}")
 
     def _append_step_summary(self, run: Run) -> None:
         name = os.environ.get("GITHUB_STEP_SUMMARY")
@@ -247,20 +268,20 @@ class Controller:
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print what broke, what to know of the run, and on GitHub the annotations."""
-        for text in {**self.said, **self.config.stash[RUNNER].said}:
-            terminalreporter.write_line(f"behave: {text}")
-        if not self.suites:
+        said = (*self.said, *self.config.stash[RUNNER].said)
+        self._print(terminalreporter, (f"behave: {text}" for text in dict.fromkeys(said)))
+        self._print(terminalreporter, (f"ERROR: {text}" for text in self._troubles))
+        if not self.suites and not self._unread:
             return
         from pytest_behave.report.github import workflow_commands
         from pytest_behave.report.terminal import summary_lines
 
         run = self.run()
         width = terminalreporter._tw.fullwidth  # noqa: SLF001 - pytest has no other way to tell the width
-        lines = list(summary_lines(run, width))
+        lines = list(summary_lines(run, width)) if run.suites else []
         if len(lines) > 1:
             terminalreporter.section("behaviors")
-        for line in lines:
-            terminalreporter.write_line(line)
+        self._print(terminalreporter, lines)
         other = self.config.pluginmanager.has_plugin("pytest_github_actions_annotate_failures")
         if os.environ.get("GITHUB_ACTIONS") == "true" and not other:
             for line in workflow_commands(run):
@@ -270,7 +291,7 @@ class Controller:
 def _json_text(run: Run) -> str:
     from pytest_behave.report.record import run_to_json
 
-    return json.dumps(run_to_json(run), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return for_json(json.dumps(run_to_json(run), indent=1, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def _markdown_text(run: Run) -> str:

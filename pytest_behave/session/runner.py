@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_behave.errors import BehaveError, EngineError
+from pytest_behave.guard import guarded
 from pytest_behave.plugin import SUFFIXES
 from pytest_behave.records import Run
 from pytest_behave.records.memory import uncollected
 from pytest_behave.report.changes import behavior_sentence, declaration_of, undecided_sentences
 from pytest_behave.session import green
+from pytest_behave.text import for_terminal, sentences
 
 if TYPE_CHECKING:
     from pytest_behave.evaluate import Extensions, Prepared, Resources
@@ -89,11 +91,12 @@ class Runner:
         name, memory = (self.config.getoption(f"behave_{option}") for option in ("engine", "memory"))
         try:
             hook = self.config.hook.pytest_behave_engine
-            found = Resources(name, memory, lambda name: hook(name=name), self._terminal)
+            with guarded(EngineError, "a plugin raised"):
+                found = Resources(name, memory, lambda name: hook(name=name), self._terminal)
         except EngineError as error:
-            raise pytest.UsageError(f"--behave-engine: {error}") from None
+            raise refused(f"--behave-engine: {error}") from None
         except BehaveError as error:
-            raise pytest.UsageError(f"--behave-memory: {error}") from None
+            raise refused(f"--behave-memory: {error}") from None
         self.config.add_cleanup(found.close)
         return found
 
@@ -107,10 +110,9 @@ class Runner:
             raise pytest.UsageError(
                 "--behave-changed has nothing to go by: what was green is kept in the cache, which is off"
             )
-        folder = self.cache_folder
-        if folder is not None and folder.is_dir() and any(folder.iterdir()) and not (folder / "CACHEDIR.TAG").exists():
-            raise pytest.UsageError(
-                f"--behave-cache: {folder} holds other files and is no prediction cache: name a folder of its own"
+        if self.cache_folder is not None and _holds_other_files(self.cache_folder):
+            raise refused(
+                f"--behave-cache: {self.cache_folder} holds other files and is no prediction cache: name a folder of its own"
             )
 
     # -- extensions
@@ -147,14 +149,17 @@ class Runner:
         """Collect ``*.behave.yaml``."""
         if not file_path.name.endswith(SUFFIXES):
             return None
+        name = self.relative(file_path)
+        # a file's name may hold anything, its node id may not
+        named: dict[str, Any] = {} if for_terminal(name) == name else {"nodeid": for_terminal(name)}
         if self.selection is not None:
-            left_out: pytest.Collector = UnchangedSuite.from_parent(parent, path=file_path)
+            left_out: pytest.Collector = UnchangedSuite.from_parent(parent, path=file_path, **named)
             if self.selection.leaves_out(left_out.nodeid, file_path):
                 return left_out
         with uncollected():
             from pytest_behave.session.collect import SuiteFile
 
-        suite: pytest.Collector = SuiteFile.from_parent(parent, path=file_path)
+        suite: pytest.Collector = SuiteFile.from_parent(parent, path=file_path, **named)
         return suite
 
     def run(self, prepared: Prepared) -> SuiteRun:
@@ -301,7 +306,7 @@ class Runner:
 
     def _show(self, text: str) -> None:
         if self._screen is not None:
-            self._screen.write(f"behave: {text}\r\n")
+            self._screen.write(f"{for_terminal(f'behave: {text}')}\r\n")
             self._screen.flush()
 
     # -- xdist
@@ -359,13 +364,16 @@ class Runner:
             return None
         from pytest_behave.session.fixture import explain_comparison
 
-        return explain_comparison(op, left, right)
+        lines = explain_comparison(op, left, right)
+        return None if lines is None else list(map(for_terminal, lines))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Attach an item's result to its report, as one JSON text: only primitives cross between processes."""
+        if call.excinfo is not None and isinstance(call.excinfo.value, BehaveError):
+            call.excinfo.value.args = ("\n".join(sentences(call.excinfo.value)),)  # what pytest is to show of it
         report = yield
         collecting = sys.modules.get("pytest_behave.session.collect")  # not there if no suite was collected
         if call.when == "call" and collecting is not None and isinstance(item, collecting.SuiteItem):
@@ -378,6 +386,19 @@ class Runner:
             report.behave_said = list(self.said)  # type: ignore[attr-defined]
             self.said = {}
         return report
+
+
+def _holds_other_files(folder: Path) -> bool:
+    """Tell whether a folder is there and no cache; of one that cannot be read, the cache itself will tell."""
+    try:
+        return folder.is_dir() and any(folder.iterdir()) and not (folder / "CACHEDIR.TAG").exists()
+    except OSError:
+        return False
+
+
+def refused(text: str) -> pytest.UsageError:
+    """Return the error that ends pytest before anything runs."""
+    return pytest.UsageError(for_terminal(text))
 
 
 def _file_key(*parts: str) -> str:

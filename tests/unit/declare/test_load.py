@@ -435,11 +435,17 @@ def test_a_pass_rate_may_only_warn(folder):
 
 @pytest.mark.parametrize("key", ["predictions", "estimator"])
 @pytest.mark.parametrize(
-    "name", ["x" * 5_000, f"folder/{'x' * 300}", "a\\0b", "no/such/file", "."], ids=lambda name: name[:9]
+    "name", ["x" * 5_000, f"folder/{'x' * 300}", "a\\0b", "no/such/file"], ids=lambda name: name[:9]
 )
 def test_a_name_that_no_file_can_have_names_no_file(folder, key, name):
     (problem,) = folder.problems_at_mark(f'{TOP}model: {{{"score: p, " * (key == "predictions")}{key}: «"{name}"}}\n')
     assert problem.startswith("there is no file " + name.replace("\\0", "\0"))
+
+
+@pytest.mark.parametrize("key", ["predictions", "estimator"])
+def test_a_folder_is_no_file(folder, key):
+    (problem,) = folder.problems_at_mark(f'{TOP}model: {{{"score: p, " * (key == "predictions")}{key}: «"."}}\n')
+    assert problem == ". is a folder, not a file"
 
 
 @pytest.mark.parametrize("name", ["x" * 5_000, "x" * 5_000 + ":f", "a\\0:f", "f\\0"], ids=lambda name: name[-5:])

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_behave.records import Accepted
 from pytest_behave.report import changes
-from pytest_behave.report.lines import bounds, broken, count_line, failing, guarded, improved, instance_line, suspects
+from pytest_behave.report.lines import bounds, broken, count_line, failing, improved, instance_line, suspects
 from pytest_behave.report.markdown import COMMENT_LIMIT, markdown
 from pytest_behave.report.terminal import summary_lines
 
@@ -236,12 +236,6 @@ def test_no_line_is_a_command_of_github(text, width):
         broken_one, error, SUSPECT, suite=text, model=text, notes=(text,), baseline=use(name=text, accepted=accepted)
     )
     assert [line for line in summary_lines(found, width) if COMMAND.search(line)] == []
-
-
-def test_a_guarded_line_keeps_its_width_and_other_lines_are_left_alone():
-    assert guarded("a::b") == "a::b"
-    assert guarded("  ::b") == "  : b"
-    assert guarded("") == ""
 
 
 # --- Markdown -----------------------------------------------------------------------------------------------------
