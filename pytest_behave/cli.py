@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from pytest_behave.errors import BehaveError
+from pytest_behave.guard import any_place, guarded
+from pytest_behave.text import for_terminal, sentences
 
 OK, FOUND, USAGE = 0, 1, 4  # pytest's numbers: all well, something failed, usage error
 
@@ -19,9 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(parsed.run(parsed))
     except BehaveError as error:
-        shown = str(error).replace(f"{Path.cwd()}/", "")
-        sys.stderr.write(f"{shown}\n")
-        return USAGE
+        return _complained(error)
     except BrokenPipeError:
         return OK
 
@@ -122,13 +122,22 @@ def _printed_of_cache(parsed: argparse.Namespace, lines: Callable[[], Sequence[s
     try:
         return _printed(lines())
     except CacheError as error:
-        parsed.refuse(str(error))
+        parsed.refuse(for_terminal(error))
         raise
 
 
-def _printed(lines: Sequence[str]) -> int:
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+def _printed(lines: Iterable[str]) -> int:
+    """Print lines so that what they say of data and suites steers no terminal, and fits its encoding."""
+    encoding = sys.stdout.encoding or "utf-8"
+    text = "".join(f"{for_terminal(line)}\n" for line in lines)
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
     return OK
+
+
+def _complained(error: BehaveError) -> int:
+    here = f"{Path.cwd()}/"
+    sys.stderr.write("".join(f"{line.replace(here, '')}\n" for line in sentences(error)))
+    return USAGE
 
 
 def _count(text: str) -> int:
@@ -150,61 +159,71 @@ def _schema(parsed: argparse.Namespace) -> int:
 
 
 def _init(parsed: argparse.Namespace) -> int:
-    from pytest_behave.evaluate.init import first_suite
+    from pytest_behave.commands.init import first_suite
 
     output = parsed.output or parsed.data.with_name(parsed.data.name.partition(".")[0] + ".behave.yaml")
     if output.exists():
         raise BehaveError(f"{output} exists already: choose another name with --output, or remove it")
     text = first_suite(parsed.data, output, target=parsed.target, prediction=parsed.prediction)
-    output.write_text(text, encoding="utf-8")
-    sys.stdout.write(f"wrote {output}; run it with: pytest --behave {output}\n")
-    return OK
+    _write(output, text)
+    return _printed([f"wrote {output}; run it with: pytest --behave {output}"])
 
 
 def _lint(parsed: argparse.Namespace) -> int:
-    from pytest_behave.evaluate.lint import lint_lines
+    return max([_linted(path) for path in parsed.suites])
 
-    found = OK
-    for path in parsed.suites:
-        lines, warnings = lint_lines(path)
-        sys.stdout.write("".join(f"{line}\n" for line in [*lines, *warnings]))
-        found = FOUND if warnings else found
-    return found
+
+def _linted(path: Path) -> int:
+    from pytest_behave.commands.lint import lint_lines
+
+    try:
+        with guarded(BehaveError, f"{path}: cannot be checked:", any_place):
+            lines, warnings = lint_lines(path)
+    except BehaveError as error:
+        return _complained(error)
+    _printed([*lines, *warnings])
+    return FOUND if warnings else OK
 
 
 def _diff(parsed: argparse.Namespace) -> int:
-    from pytest_behave.evaluate.differences import difference
+    from pytest_behave.commands.differences import difference
 
     run = difference(parsed.before, parsed.after)
     if parsed.format == "md":
         from pytest_behave.report.markdown import markdown
 
-        text = markdown(run)
+        lines = markdown(run).splitlines()
     else:
         from pytest_behave.report.terminal import summary_lines
 
-        width = shutil.get_terminal_size().columns
-        text = "".join(f"{line}\n" for line in summary_lines(run, width))
+        lines = list(summary_lines(run, shutil.get_terminal_size().columns))
     if parsed.output is None:
-        encoding = sys.stdout.encoding or "utf-8"
-        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
-        return OK
-    try:
-        parsed.output.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise BehaveError(f"{parsed.output} cannot be written: {error.strerror}") from None
+        return _printed(lines)
+    _write(parsed.output, "".join(f"{line}\n" for line in lines))
     return OK
 
 
+def _write(path: Path, text: str) -> None:
+    from pytest_behave.report.writing import write_report
+
+    try:
+        write_report(path, text)
+    except OSError as error:
+        raise BehaveError(f"{path} cannot be written: {error.strerror}") from None
+
+
 def _selfcheck(parsed: argparse.Namespace) -> int:
-    from pytest_behave.evaluate.selfcheck import selfcheck
+    from pytest_behave.commands.selfcheck import selfcheck
     from pytest_behave.predict.progress import progress_bar
     from pytest_behave.report.selfcheck import selfcheck_lines
 
     found = OK
     for path in parsed.suites:
-        with progress_bar(sys.stderr, parsed.runs, f"{path.name}: self-check") as progress:
+        with (
+            guarded(BehaveError, f"{path}: cannot be checked:", any_place),
+            progress_bar(sys.stderr, parsed.runs, f"{path.name}: self-check") as progress,
+        ):
             check = selfcheck(path, parsed.runs, model=parsed.model, cluster=parsed.cluster, progress=progress)
-        sys.stdout.write("".join(f"{line}\n" for line in selfcheck_lines(check)))
+        _printed(selfcheck_lines(check))
         found = FOUND if check.cries_wolf else found
     return found

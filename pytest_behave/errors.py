@@ -69,13 +69,19 @@ class MissingExtraError(BehaveError):
         )
 
 
+def nearest(wrong: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is spelt most like a wrong one, None if none is much like it."""
+    lowered = {name.lower(): name for name in sorted({str(name) for name in known}, reverse=True)}
+    close = difflib.get_close_matches(str(wrong).lower(), lowered, n=1, cutoff=0.6)
+    return lowered[close[0]] if close else None
+
+
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """Return " - did you mean 'x'?", or the few known names, or nothing; ready to append to a sentence."""
     names = sorted({str(name) for name in known})
-    lowered = {name.lower(): name for name in reversed(names)}
-    close = difflib.get_close_matches(str(wrong).lower(), lowered, n=1, cutoff=0.6)
-    if close:
-        return f" - did you mean {lowered[close[0]]!r}?"
+    near = nearest(wrong, names)
+    if near is not None:
+        return f" - did you mean {near!r}?"
     if 0 < len(names) <= 8:  # noqa: PLR2004 - as many as a reader takes in at a glance
         return f" (known: {', '.join(names)})"
     return ""

@@ -157,7 +157,9 @@ class InactiveSuite(pytest.File):
 
     def collect(self) -> Iterable[pytest.Item]:
         """Say what is missing."""
-        raise self.CollectError(f"{self.path.name}: {INACTIVE}")
+        from pytest_behave.text import for_terminal
+
+        raise self.CollectError(for_terminal(f"{self.path.name}: {INACTIVE}"))
 
 
 @pytest.fixture(scope="session")

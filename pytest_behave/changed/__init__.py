@@ -80,11 +80,11 @@ class Changed:
         """What earlier runs remembered of suites, by node id."""
         return {} if self._folder is None else green.read(self._folder)
 
-    def stand_in(self, path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    def stand_in(self, path: Path, parent: pytest.Collector, **named: Any) -> pytest.Collector | None:
         """Return what is collected in place of a suite that is left out, None for one that runs."""
         if not self.leaves_out:
             return None
-        stand_in: pytest.Collector = UnchangedSuite.from_parent(parent, path=path)
+        stand_in: pytest.Collector = UnchangedSuite.from_parent(parent, path=path, **named)
         reason = self._reasons[stand_in.nodeid] = self._reason(self._known.get(stand_in.nodeid, {}), path)
         return None if reason else stand_in
 

@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pytest_behave.predict.code import LARGEST, Reach, file_digest, is_own_file, version_of
+from pytest_behave.guard import is_own_file
+from pytest_behave.predict.code import LARGEST, Reach, file_digest, version_of
 
 PACKAGES = ("pytest_behave", "numpy", "pandas", "scipy", "pyarrow")
 SETTLED = 2 * 10**9  # ns after which a file's time of change is trusted to tell it from a later content

@@ -11,12 +11,12 @@ import pandas as pd
 from pytest_behave.compare.store import baseline_paths
 from pytest_behave.data.readers import files_of, is_reference
 from pytest_behave.errors import DataError
-from pytest_behave.evaluate.prepare import Prepared
 from pytest_behave.evaluate.run import pick_model
 from pytest_behave.predict.code import Reach
 from pytest_behave.predict.identity import GIVE
 from pytest_behave.predict.keys import files_named
 from pytest_behave.predict.sources import cases_frame
+from pytest_behave.prepare.preparation import Prepared
 from pytest_behave.records import DatasetSpec, ModelSpec
 
 MOST_FILES = 10_000  # that the rows of a dataset name

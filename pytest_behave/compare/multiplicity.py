@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from pytest_behave.compare.tails import SEED
 
@@ -32,16 +33,23 @@ class Flippable:
     observed: float
 
 
-def flip_units(size: int, clusters: np.ndarray | None, seed: int = SEED) -> np.ndarray:
-    """Return the unit of each of ``size`` rows: itself, its cluster, or one of 4,096 random groups if there are more.
+def units_of(names: np.ndarray) -> np.ndarray:
+    """Return the unit of each row, which is flipped as one, from its name: (rows,) of int64 below 4,096.
 
-    Flipping whole groups keeps the test exact, as a group of flips is a flip, and its cost does not grow with the rows.
+    Names are ids, or those of clusters where rows are not independent (object array of str). Up to 4,096 different ones
+    are a unit each, more are put into 4,096 groups: flipping whole groups keeps the test exact, as a group of flips is a
+    flip, and its cost does not grow with the rows. Names alone decide, by their hashes: the order of the rows, the part
+    they stand in and what other rows there are change nothing, but for whether there are few.
     """
-    units = np.arange(size) if clusters is None else clusters
-    count = int(units.max()) + 1 if size else 0
-    if count <= MOST_UNITS:
-        return units
-    return np.random.default_rng(seed).integers(0, MOST_UNITS, count)[units]
+    hashes = pd.util.hash_array(names, categorize=True)
+    if len(names) <= MOST_UNITS or len(pd.unique(hashes)) <= MOST_UNITS:
+        return np.asarray(np.searchsorted(np.unique(hashes), hashes), dtype=np.int64)
+    return grouped_units(hashes)
+
+
+def grouped_units(hashes: np.ndarray) -> np.ndarray:
+    """Return the unit of each of very many rows from the hashes (uint64) of their names."""
+    return (hashes % np.uint64(MOST_UNITS)).astype(np.int64)
 
 
 def flipped_statistics(hypotheses: Sequence[Flippable], seed: int = SEED) -> np.ndarray:

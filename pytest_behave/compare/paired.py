@@ -46,7 +46,7 @@ class Paired:
 
     ``flippable`` lets max-T adjust the p-value; where the test is sign flips itself, ``p`` is NaN until then, as all
     hypotheses share the flips. ``differs`` is False where no instance does. Values are NaN where the metric is
-    undefined.
+    undefined. ``is_counted`` comparisons are of shares, told by the counts of broken and fixed instances alone.
     """
 
     baseline: float
@@ -59,6 +59,7 @@ class Paired:
     test: str
     differs: bool = True
     flippable: Flippable | None = None
+    is_counted: bool = False
 
     @property
     def change(self) -> float:
@@ -154,6 +155,7 @@ def _of_binaries(
                 test=test_name(float(allowed[index]), mcnemar),
                 differs=bool(gained[index] + lost[index]),
                 flippable=Flippable(found.units.units, found.units.loss, float(observed[index])),
+                is_counted=True,
             )
         )
     return result

@@ -21,8 +21,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
+from pytest_behave import files
 from pytest_behave.errors import BaselineError, did_you_mean
 from pytest_behave.records import Accepted, BaselineEntry, Better, Key, StoredBaseline
+from pytest_behave.text import for_json
 
 Entries: TypeAlias = Mapping[Key, BaselineEntry]
 Changed: TypeAlias = tuple[StoredBaseline, tuple[Accepted, ...]]
@@ -38,10 +40,7 @@ LONGEST = 100  # bytes of a name before its hash; encrypting file systems end at
 OF_HOOKS = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_NAMESPACE"}
 OF_HOOKS |= {"GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"}
 START = 1024  # bytes
-POINTER = re.compile(rb"version https://(git-lfs\.github|hawser\.github)\.com/spec/")
 CONFLICT = re.compile(r"^(<{7}|={7}|>{7}|\|{7})", re.MULTILINE)
-# json.dumps leaves these as they are, but they cannot be encoded, break lines, or turn the text of a diff around
-INVISIBLE = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 
 
 def _is_number(value: Any) -> bool:
@@ -127,7 +126,7 @@ class Commit:
         content = self._git(top, "cat-file", "blob", blob, into=target)  # what `git show` is made of
         if content.returncode:
             raise BaselineError(f"git cannot read {self.shown(path)}: {_complaint(content.stderr)}")
-        if is_lfs_pointer(start_of(target)):
+        if files.is_pointer(start_of(target)):
             with contextlib.suppress(BaselineError):  # then the pointer is all there is
                 found = self._git(top, "cat-file", "--filters", blob, into=checked_out)
                 return target if found.returncode else checked_out
@@ -185,21 +184,14 @@ def start_of(path: Path) -> bytes:
         return file.read(START)
 
 
-def is_lfs_pointer(data: bytes) -> bool:
-    """Return whether a file is only what git LFS leaves in place of the real one."""
-    return POINTER.match(data) is not None
-
-
 def read_baseline(place: WorkingTree | Commit, path: Path, suite: str) -> StoredBaseline | None:
     """Return the baseline of a suite, None if there is none yet; raises BaselineError if it cannot be understood."""
     data = place.read(path)
     if data is None:
         return None
     where = place.shown(path)
-    if is_lfs_pointer(data):
-        raise BaselineError(
-            f"{where} is a git LFS pointer: run `git lfs pull`, or set `lfs: true` in the checkout step"
-        )
+    if files.is_pointer(data):
+        raise BaselineError(f"{where} {files.ADVICE}")
     document = _document(data, where)
     try:
         return _baseline(document, suite)
@@ -288,7 +280,7 @@ def baseline_text(baseline: StoredBaseline) -> str:
         }
     top = {"dataset": baseline.dataset, "format": FORMAT, "model": baseline.model, "suite": baseline.suite}
     text = json.dumps({"behaviors": behaviors, **top}, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
+    return for_json(text) + "\n"
 
 
 def accept(old: StoredBaseline | None, measured: Entries, suite: str, better: Mapping[Key, Better]) -> Changed:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from pytest_behave.errors import MissingExtraError, PredicateError
+from pytest_behave.files import check_readable
 from pytest_behave.records import Column
 
 
@@ -56,6 +57,7 @@ def _grey_levels(path: Path) -> np.ndarray:
         from PIL import Image
     except ImportError:
         raise MissingExtraError("measuring images", "Pillow", "image") from None
+    check_readable(path, PredicateError)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what Pillow says of odd metadata does not touch the pixels

@@ -81,6 +81,12 @@ class Evaluator:
         """Return an evaluator over the columns of a data frame alone."""
         return cls(len(frame), FrameColumns(frame))
 
+    def know(self, other: Evaluator) -> None:
+        """Take over what another evaluator knows of the same rows; what it looked up must be the same here."""
+        self._truths.update(other._truths)
+        self._columns.update(other._columns)
+        self._codes.update(other._codes)
+
     def mask(self, expression: Expr) -> np.ndarray:
         """Return a bool array: the rows for which the condition is true."""
         return self.bits(expression).bools()

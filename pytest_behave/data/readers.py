@@ -17,6 +17,8 @@ from typing import Any
 import pandas as pd
 
 from pytest_behave.errors import BehaveError, DataError
+from pytest_behave.files import check_readable
+from pytest_behave.guard import guarded
 from pytest_behave.records import DatasetSpec
 
 PANDAS = tuple(int(part) for part in pd.__version__.split(".")[:2])
@@ -26,17 +28,14 @@ ReadPlugin = Callable[[str, DatasetSpec], "pd.DataFrame | None"]
 def read_dataset(spec: DatasetSpec, load: Callable[[str], Any], plugin: ReadPlugin | None = None) -> pd.DataFrame:
     """Return all rows of the declared dataset; ``load`` finds a ``module:function``, ``plugin`` may read any source."""
     if plugin is not None:
-        frame = plugin(spec.source, spec)
-        if frame is not None:
-            return checked_frame(frame, spec.source)
+        with guarded(DataError, f"the plugin asked for {spec.source} raised"):
+            frame = plugin(spec.source, spec)
+            if frame is not None:
+                return checked_frame(frame, spec.source)
     if is_reference(spec.source):
         function = load(spec.source)
-        try:
+        with guarded(DataError, f"{spec.source} failed:"):
             return checked_frame(function(), spec.source)
-        except Exception as error:
-            if isinstance(error, DataError):
-                raise
-            raise DataError(f"{spec.source} failed: {type(error).__name__}: {error}") from error
     parts = [read_table(path, spec) for path in files_of(spec.source)]
     return checked_frame(parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True), spec.source)
 
@@ -100,6 +99,7 @@ def text_blocks(path: Path, spec: DatasetSpec, rows: int, dtypes: Mapping[str, s
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Turn what a broken file raises into a DataError that names it."""
+    check_readable(path, DataError)
     try:
         yield
     except pd.errors.EmptyDataError:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import re
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,12 @@ import numpy as np
 import pandas as pd
 
 from pytest_behave.data.columns import canonical_text, column_of
+from pytest_behave.data.derived import names_read_by, order_of
 from pytest_behave.data.fingerprints import frame_fingerprint, row_hashes
 from pytest_behave.data.partitions import Groups, by_edges, by_quantiles
 from pytest_behave.data.predicates import Evaluator, names_in
-from pytest_behave.errors import BehaveError, DataError, PredicateError, did_you_mean
+from pytest_behave.errors import DataError, PredicateError, did_you_mean, nearest
+from pytest_behave.guard import guarded
 from pytest_behave.records import Column, DatasetSpec, Expr, MetadataSpec, Name
 
 OUTPUT_NAMES = ("output", "score")
@@ -27,7 +31,8 @@ class Table:
     """All columns of a suite by name. Metadata is computed when first asked for.
 
     The frame is the whole dataset or, with as many as ``rows_before`` rows before it, a part of it. For a model that
-    answers several times, ``repeated`` gives a table with a row per answer; ``once`` is the dataset itself.
+    answers several times, ``repeated`` gives a table with a row per answer; ``once`` is the dataset itself. What models
+    say is never added to a table: ``with_outputs`` returns another one, so that two models may share the rows.
     """
 
     def __init__(  # noqa: PLR0913 - rows, and all that is said of them
@@ -51,7 +56,7 @@ class Table:
         self._outputs: dict[str, Column] | None = None
         self._output_series: dict[str, pd.Series] = {}
         self._columns: dict[str, Column] = {}
-        self._under_way: list[str] = []
+        self._target: tuple[Column, np.ndarray] | None = None
         self.evaluator = self._evaluator()
         if spec.where is not None:
             self._keep(self.evaluator.mask(spec.where))
@@ -76,22 +81,24 @@ class Table:
         self._columns = {}
         self.evaluator = self._evaluator()
 
-    def fork(self) -> Table:
-        """Return a table of the same rows for another model's outputs, before this one knows its own."""
-        other = copy.copy(self)
-        other._columns, other._under_way = dict(self._columns), []  # noqa: SLF001 - a table of the same class
-        other.evaluator = other._evaluator()  # noqa: SLF001 - as above
-        return other
-
     def repeated(self, repeats: int) -> Table:
         """Return a table with a row per answer, the first answers to all instances before the second ones."""
         other = copy.copy(self)
         other._once, other.repeats = self, repeats  # noqa: SLF001 - a table of the same class
         other.frame = pd.concat([self.frame] * repeats, ignore_index=True)
         other.ids = np.array([f"{id_} #{repeat + 1}" for repeat in range(repeats) for id_ in self.ids], dtype=object)
-        other._columns, other._under_way = {}, []  # noqa: SLF001 - as above
+        other._columns = {}  # noqa: SLF001 - as above
+        other._target = None if self.target is None else _repeated_target(self.target, repeats)  # noqa: SLF001 - as above
         other.evaluator = other._evaluator()  # noqa: SLF001 - as above
         return other
+
+    @property
+    def target(self) -> tuple[Column, np.ndarray] | None:
+        """The right answers and their texts, None where no target is declared; raises PredicateError if it is absent."""
+        if self._target is None and self.spec.target is not None:
+            column = self.lookup(Name(self.spec.target, quoted=True))
+            self._target = column, canonical_text(column)
+        return self._target
 
     @property
     def once(self) -> Table:
@@ -111,27 +118,24 @@ class Table:
         return row_hashes(self.once.frame, columns)
 
     def clusters(self, name: str | None = None) -> np.ndarray | None:
-        """Return the number of each row's cluster, by a column or else as declared, None if neither names one.
+        """Return the name of each row's cluster, by a column or else as declared; None if neither names one.
 
         Rows without a value are on their own. The answers to an instance are in one cluster at least.
         """
         if self._once is not None:
             clusters = self._once.clusters(name)
-            return np.tile(np.arange(len(self._once)) if clusters is None else clusters, self.repeats)
+            return np.tile(_alone(self._once.ids) if clusters is None else clusters, self.repeats)
         name = name or self.spec.cluster
         if name is None:
             return None
         column = self.lookup(Name(name, quoted=True))
-        codes, distinct = pd.factorize(canonical_text(column))
-        codes = np.asarray(codes, dtype=np.int64)
-        codes[column.missing] = len(distinct) + np.arange(int(column.missing.sum()))
-        return np.unique(codes, return_inverse=True)[1]
+        return np.where(column.missing, _alone(self.ids), canonical_text(column))
 
     # -- columns by name
 
     def lookup(self, name: Name) -> Column:
         """Return a column: the model's outputs, the target, metadata, the dataset's own; raises PredicateError."""
-        if not name.quoted and name.name in (*OUTPUT_NAMES, *BASELINE_NAMES):
+        if is_output(name):
             return self._output(name.name)
         if not name.quoted and name.name == "target" and self.spec.target is not None:
             return self._own(self.spec.target)
@@ -153,19 +157,37 @@ class Table:
         return any(self._name_needs_output(name, open_ended=open_ended) for name in names_in(expression))
 
     def _name_needs_output(self, name: Name, *, open_ended: bool) -> bool:
-        if not name.quoted and name.name in (*OUTPUT_NAMES, *BASELINE_NAMES):
-            return True
-        item = self.metadata.get(name.name)
-        if item is not None:
-            if item.stage == "output":
+        waiting, seen = [name], set()
+        while waiting:
+            name = waiting.pop()
+            item = None if is_output(name) else self.metadata.get(name.name)
+            if is_output(name) or (item is not None and item.stage == "output"):
                 return True
-            if item.expression is not None:
-                return self.needs_output(item.expression, open_ended=open_ended)
-            return item.column not in (None, item.name) and self._name_needs_output(
-                Name(item.column, quoted=True), open_ended=open_ended
-            )
-        known = name.name in self.frame.columns or name.name == "target"
-        return open_ended and not known and "did you mean" not in did_you_mean(name.name, self.names())
+            if item is None and open_ended and self._may_be_returned(name.name):
+                return True
+            if item is not None and item.name not in seen:
+                seen.add(item.name)
+                waiting += names_read_by(item)
+        return False
+
+    def _may_be_returned(self, name: str) -> bool:
+        """Tell whether a name that is no column may be one that the model returns: it is not just misspelt."""
+        known = name in self.frame.columns or name == "target"
+        return not known and not self._is_misspelt(name)
+
+    def _is_misspelt(self, name: str) -> bool:
+        """Tell a slip of the pen from the name of a column that only the model knows, such as conf_b beside conf_a."""
+        near = nearest(name, self.names())
+        return near is not None and _stem(near) != _stem(name)
+
+    def circles(self) -> Iterator[tuple[MetadataSpec, str]]:
+        """Yield metadata that is defined by itself, with a sentence on it; one of those that need each other."""
+        known: set[str] = set()
+        for item in self.metadata.values():
+            order = order_of(item, self._needs, known)
+            known |= {*(needed.name for needed in order.items), *order.circle}
+            if order.circle:
+                yield self.metadata[order.circle[0]], order.problem
 
     def unknown_names(self, expression: Expr, *, open_ended: bool) -> str:
         """Return a sentence on the first name that can never be known, else nothing."""
@@ -194,18 +216,33 @@ class Table:
 
     def _derived(self, item: MetadataSpec) -> Column:
         key = f"metadata {item.name}"
-        source = self._source(item)
-        if key not in self._columns and source is not None:
-            self._columns[key] = repeated_column(source._derived(item), self.repeats)  # noqa: SLF001 - of the same class
         if key not in self._columns:
-            if item.name in self._under_way:
-                raise PredicateError(f"metadata {item.name!r} is defined by itself")
-            self._under_way.append(item.name)
-            try:
-                self._columns[key] = self._derive(item)
-            finally:
-                self._under_way.pop()
+            known = {one for one in self.metadata if f"metadata {one}" in self._columns}
+            order = order_of(item, self._needs, known)
+            if order.problem:
+                raise PredicateError(order.problem)
+            for needed in order.items:
+                self._columns[f"metadata {needed.name}"] = self._derived_here(needed)
         return self._columns[key]
+
+    def _derived_here(self, item: MetadataSpec) -> Column:
+        """Return metadata of which all that it needs is known."""
+        source = self._source(item)
+        if source is None:
+            return self._derive(item)
+        return repeated_column(source._derived(item), self.repeats)  # noqa: SLF001 - a table of the same class
+
+    @cached_property
+    def _needs(self) -> dict[str, list[MetadataSpec]]:
+        """The metadata that each metadata is computed from."""
+        return {
+            item.name: [self.metadata[name.name] for name in names_read_by(item) if self._is_metadata(name)]
+            for item in self.metadata.values()
+        }
+
+    def _is_metadata(self, name: Name) -> bool:
+        is_target = not name.quoted and name.name == "target" and self.spec.target is not None
+        return name.name in self.metadata and not is_output(name) and not is_target
 
     def _source(self, item: MetadataSpec) -> Table | None:
         """Return the table of instances where a row per answer can take some metadata from it."""
@@ -244,29 +281,25 @@ class Table:
     def _from_function(self, item: MetadataSpec) -> Column:
         function = item.function or self._load(str(item.python))
         frame = self.full_frame() if item.stage == "output" else self.frame.copy(deep=False)
-        try:
+        with guarded(DataError, f"metadata {item.name!r}:"):
             values = function(frame)
-        except BehaveError:
-            raise
-        except Exception as error:
-            raise DataError(f"metadata {item.name!r}: {type(error).__name__}: {error}") from error
-        if np.ndim(values) != 1 or len(values) != len(frame):
-            shape = len(values) if np.ndim(values) else type(values).__name__
-            raise DataError(f"metadata {item.name!r} returned {shape} values for {len(frame)} rows")
-        return column_of(values.reset_index(drop=True) if isinstance(values, pd.Series) else pd.Series(list(values)))
+            if np.ndim(values) != 1 or len(values) != len(frame):
+                shape = len(values) if np.ndim(values) else type(values).__name__
+                raise DataError(f"metadata {item.name!r} returned {shape} values for {len(frame)} rows")
+            own = values.reset_index(drop=True) if isinstance(values, pd.Series) else pd.Series(list(values))
+            return column_of(own)
 
     # -- outputs
 
-    def add_outputs(self, outputs: Mapping[str, pd.Series]) -> None:
-        """Make the model's outputs (``output``, ``score``, further columns) known by name.
-
-        With another model's outputs in place already, what was computed from those is forgotten.
-        """
-        if self._outputs is not None:
-            self._columns = {}
-            self.evaluator = self._evaluator()
-        self._output_series = dict(outputs)
-        self._outputs = {name: column_of(series) for name, series in outputs.items()}
+    def with_outputs(self, outputs: Mapping[str, pd.Series]) -> Table:
+        """Return a table that knows a model's outputs (``output``, ``score``, further columns) by name too."""
+        other = copy.copy(self)
+        other._columns = dict(self._columns)  # noqa: SLF001 - a table of the same class
+        other._output_series = dict(outputs)  # noqa: SLF001 - as above
+        other._outputs = {name: column_of(series) for name, series in outputs.items()}  # noqa: SLF001 - as above
+        other.evaluator = other._evaluator()  # noqa: SLF001 - as above
+        other.evaluator.know(self.evaluator)
+        return other
 
     @property
     def outputs(self) -> Mapping[str, pd.Series]:
@@ -299,6 +332,11 @@ class Table:
         return ""
 
 
+def is_output(name: Name) -> bool:
+    """Tell whether a name stands for what a model says."""
+    return not name.quoted and name.name in (*OUTPUT_NAMES, *BASELINE_NAMES)
+
+
 def _instance_ids(frame: pd.DataFrame, spec: DatasetSpec, rows_before: int) -> np.ndarray:
     if not spec.id:
         return np.array([str(rows_before + row) for row in range(1, len(frame) + 1)], dtype=object)
@@ -320,6 +358,20 @@ def _instance_ids(frame: pd.DataFrame, spec: DatasetSpec, rows_before: int) -> n
             f"(for example {examples})"
         )
     return np.asarray(ids, dtype=object)
+
+
+def _alone(ids: np.ndarray) -> np.ndarray:
+    """Return the names of clusters of one row each; no text of a cell has them."""
+    return np.array([f"\0{id_}" for id_ in ids], dtype=object)
+
+
+def _stem(name: str) -> str:
+    """Return a name without what tells it from others of a series: its last word, or number."""
+    return re.sub(r"(_[^_]*|\d+)$", "", name.lower())
+
+
+def _repeated_target(target: tuple[Column, np.ndarray], repeats: int) -> tuple[Column, np.ndarray]:
+    return repeated_column(target[0], repeats), np.tile(target[1], repeats)
 
 
 def repeated_column(column: Column, repeats: int) -> Column:

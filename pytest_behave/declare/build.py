@@ -16,7 +16,7 @@ from pytest_behave.declare.predicate import parse_expression, parse_predicate
 from pytest_behave.declare.problems import REFERENCE, Problems
 from pytest_behave.declare.values import scalar_text
 from pytest_behave.declare.yaml_positions import Loc
-from pytest_behave.errors import PredicateError, did_you_mean
+from pytest_behave.errors import PredicateError, did_you_mean, nearest
 from pytest_behave.records import (
     ComparisonSpec,
     DatasetSpec,
@@ -169,8 +169,9 @@ class _Builder:
         try:
             return parse_predicate(source)
         except PredicateError as error:
-            hint = did_you_mean(source, self.part.slices)
-            self.problems.at_value(loc, f"{error}{hint}" if "did you mean" in hint else str(error))
+            is_like_a_slice = nearest(source, self.part.slices) is not None
+            hint = did_you_mean(source, self.part.slices) if is_like_a_slice else ""
+            self.problems.at_value(loc, f"{error}{hint}")
             return None
 
     def _check_rule(self, loc: Loc, value: schema.SlicePart) -> None:
@@ -211,9 +212,8 @@ class _Builder:
         """Return the name of a metric; of a misspelt one the right name, so that expectations on that are no second mistake."""
         if not self.known_metrics or name in self.known_metrics or OF_A_CLASS.match(name):
             return name
-        hint = did_you_mean(name, self.known_metrics)
-        self.problems.at_value(loc, f"unknown metric {name!r}{hint}")
-        meant = re.search(r"did you mean '(.+)'\?$", hint)
+        self.problems.at_value(loc, f"unknown metric {name!r}{did_you_mean(name, self.known_metrics)}")
+        meant = nearest(name, self.known_metrics)
         expected = any(name in bounds for bounds in self.part.expect.values())
         others = {item if isinstance(item, str) else item.name for item in self.part.metrics}
-        return meant[1] if meant and not expected and meant[1] not in others else name
+        return meant if meant is not None and not expected and meant not in others else name

@@ -5,11 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def is_file(path: Path) -> bool:
-    """Tell whether there is such a file."""
-    return exists(path) and path.is_file()
-
-
 def exists(path: Path) -> bool:
     """Tell whether there is such a file or folder."""
     try:

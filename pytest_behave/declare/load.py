@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from pytest_behave.declare.build import build_suite
 from pytest_behave.declare.editors import EditorSchema, referring_alone
-from pytest_behave.declare.files import is_file
+from pytest_behave.declare.files import exists
 from pytest_behave.declare.mend import mended
 from pytest_behave.declare.problems import Problems
 from pytest_behave.declare.schema import SuitePart
@@ -100,7 +100,7 @@ def _with_base(document: Document, path: Path, seen: list[Path]) -> Document:
         return document
     base_path = path.parent / document.data["extends"]
     place = document.value_place(("extends",))
-    if not is_file(base_path):
+    if not exists(base_path) or base_path.is_dir():
         raise SuiteError([f"{place}: extends {document.data['extends']!r}, but there is no such file"])
     if base_path.resolve() in [known.resolve() for known in (*seen, path)]:
         raise SuiteError([f"{place}: extends itself through {document.data['extends']}"])

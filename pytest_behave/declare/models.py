@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from pytest_behave.declare import schema
-from pytest_behave.declare.files import is_file, names_beside
+from pytest_behave.declare.files import exists, names_beside
 from pytest_behave.declare.problems import REFERENCE, Problems
 from pytest_behave.declare.schema_models import ModelPart
 from pytest_behave.declare.services import KEYS, OF_EVERY_PROTOCOL, build_service, rows_per_request, service_name
@@ -98,7 +98,9 @@ def _model(loc: Loc, name: str, value: str | ModelPart, folder: Path, problems: 
 
 def _file(loc: Loc, name: str, folder: Path, problems: Problems) -> str:
     path = folder / name
-    if not is_file(path):
+    if exists(path) and not path.is_file():
+        problems.at_value(loc, f"{name} is a {'folder' if path.is_dir() else 'pipe or a device'}, not a file")
+    elif not exists(path):
         problems.at_value(loc, f"there is no file {name}{did_you_mean(path.name, names_beside(path))}")
     return str(path)
 

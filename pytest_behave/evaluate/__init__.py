@@ -7,10 +7,11 @@ from pathlib import Path
 
 from pytest_behave.declare.load import load_suite
 from pytest_behave.errors import DataError
-from pytest_behave.evaluate.extensions import Extensions
-from pytest_behave.evaluate.parted import Resources, prepare_in_parts
-from pytest_behave.evaluate.prepare import Prepared, known_metric_names, prepare
 from pytest_behave.evaluate.run import pick_model, run_suite
+from pytest_behave.guard import any_place, guarded
+from pytest_behave.parts.preparation import Resources, reader_of_parts
+from pytest_behave.prepare.extensions import Extensions
+from pytest_behave.prepare.preparation import Prepared, known_metric_names, prepare
 from pytest_behave.records import Suite, SuiteRun
 
 __all__ = [
@@ -31,8 +32,9 @@ def prepare_file(path: Path, extensions: Extensions | None = None, resources: Re
     ``resources`` decide whether its dataset is read in parts; without any it is read whole.
     """
     extensions = extensions or Extensions()
-    suite = load_suite(path, known_metric_names(extensions, path.parent))
-    return _prepared(suite, extensions, resources)
+    with guarded(DataError, f"{path}: cannot be prepared:", any_place):
+        suite = load_suite(path, known_metric_names(extensions, path.parent))
+        return _prepared(suite, extensions, resources)
 
 
 def _prepared(suite: Suite, extensions: Extensions, resources: Resources | None) -> Prepared:
@@ -42,7 +44,7 @@ def _prepared(suite: Suite, extensions: Extensions, resources: Resources | None)
         in_parts = False
     if resources is None or not in_parts:
         return prepare(suite, extensions)
-    return prepare_in_parts(suite, extensions, resources.engine, resources.terminal)
+    return prepare(suite, extensions, reader_of_parts(resources.engine, resources.terminal))
 
 
 def evaluate_suite(

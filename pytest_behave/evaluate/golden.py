@@ -11,15 +11,18 @@ import numpy as np
 from pytest_behave.compare.verdicts import judge, with_known_failure
 from pytest_behave.data.columns import canonical_text, column_of
 from pytest_behave.errors import BehaveError
-from pytest_behave.evaluate.clustered import FEWEST_CLUSTERS, effective_wilson
-from pytest_behave.evaluate.judged import behavior_of, line_of
-from pytest_behave.evaluate.measured import MOST_INSTANCES, Predictor, shortened
-from pytest_behave.evaluate.prepare import Item, Prepared
+from pytest_behave.evidence.clustered import FEWEST_CLUSTERS, effective_wilson
+from pytest_behave.evidence.instances import shortened
+from pytest_behave.evidence.predictor import Predictor
+from pytest_behave.evidence.protocol import MOST_INSTANCES
+from pytest_behave.judge.judgement import behavior_of, line_of
 from pytest_behave.measure.cases import failed_checks
 from pytest_behave.measure.outcome import Coder, class_outputs
 from pytest_behave.measure.statistics import proportion_estimates
 from pytest_behave.predict.sources import cases_frame
+from pytest_behave.prepare.preparation import Item, Prepared
 from pytest_behave.records import Behavior, Case, CaseResult, Estimate, Instance, ModelSpec, Predictions, Verdict
+from pytest_behave.text import written
 
 TAG = "cases="
 
@@ -31,7 +34,8 @@ def run_cases(prepared: Prepared, model: ModelSpec, predictor: Predictor) -> lis
         return []
     frame = cases_frame([case.input for case in cases])
     try:
-        predictions = predictor.predict("cases", frame, [case.id for case in cases], model.repeats)
+        predictions = predictor.predict(frame, [case.id for case in cases], model.repeats).predictions
+        predictor.check()
         outputs = _outputs(prepared, model, predictions, len(cases) * model.repeats)
     except BehaveError as error:
         return [result_of(case, "error", reason=str(error)) for case in cases]
@@ -153,4 +157,4 @@ def _plain(value: Any) -> Any:
     plain = value.item() if isinstance(value, np.generic) else value
     if plain is None or isinstance(plain, (str, int, float, bool)):
         return None if isinstance(plain, float) and not np.isfinite(plain) else plain
-    return str(plain)
+    return written(plain)

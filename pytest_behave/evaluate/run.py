@@ -8,17 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from pytest_behave.compare.predictions import predictions_bytes
-from pytest_behave.data.table import Table
-from pytest_behave.errors import BehaveError, did_you_mean
-from pytest_behave.evaluate.baseline import Against, against_model, against_stored, predictions_to_store
+from pytest_behave.errors import BehaveError, DataError, did_you_mean
 from pytest_behave.evaluate.golden import result_of, run_cases, tag_behaviors, tag_items, with_counted
-from pytest_behave.evaluate.judged import Judged, behavior_of
-from pytest_behave.evaluate.measured import Measured, Predictor, Share, alone
-from pytest_behave.evaluate.prepare import Prepared
-from pytest_behave.evaluate.repeats import with_repeats
-from pytest_behave.evaluate.streamed import judged_in_parts
-from pytest_behave.records import Behavior, Key, ModelSpec, SuiteRun, Verdict
+from pytest_behave.evidence.baseline import predictions_to_store
+from pytest_behave.evidence.predictor import Predictor
+from pytest_behave.evidence.protocol import Evidence
+from pytest_behave.evidence.whole import WholeRun, find_baseline, predictor_of
+from pytest_behave.guard import any_place, guarded
+from pytest_behave.judge.judgement import Judgement, behavior_of
+from pytest_behave.outputs.predictions import predictions_bytes
+from pytest_behave.parts.run import PartedRun
+from pytest_behave.prepare.preparation import Prepared
+from pytest_behave.prepare.repeats import with_repeats
+from pytest_behave.records import Key, ModelSpec, SuiteRun, Verdict
 
 if TYPE_CHECKING:
     from pytest_behave.predict.cache import Cache
@@ -31,7 +33,6 @@ def run_suite(  # noqa: PLR0913 - what a run may be told
     *,
     model: str | None = None,
     ref: str | None = None,
-    share: Share = alone,
     keep: Path | None = None,
     today: str | None = None,
     terminal: TextIO | None = None,
@@ -40,100 +41,74 @@ def run_suite(  # noqa: PLR0913 - what a run may be told
     """Run a model over a prepared suite and return everything measured and judged.
 
     ``model`` picks one of several by name (default: the last declared), ``ref`` the git commit whose baseline is compared
-    with (default: the working tree's), ``share`` lets processes share predictions, ``keep`` is where
-    the file of outputs is written that accepting the run would store,
-    ``today`` (ISO date) decides about known failures, ``terminal`` is where long work shows its progress, ``cache`` where
-    outputs are kept from run to run. Never raises for what the model does: its failure is the
-    verdict ``error`` of every behavior and case.
+    with (default: the working tree's), ``keep`` is where the file of outputs is written that accepting the run would
+    store, ``today`` (ISO date) decides about known failures, ``terminal`` is where long work shows its progress, ``cache``
+    where outputs are kept from run to run. Never raises for what the model does: its failure is the verdict ``error`` of
+    every behavior and case.
     """
     chosen = pick_model(prepared, model)
     prepared = with_repeats(prepared, chosen.repeats)
     today = today or dt.date.today().isoformat()  # noqa: DTZ011 - the user's own calendar
+    fingerprint = ""
     try:
-        predictor = Predictor(prepared, chosen, share, terminal, cache)
+        with guarded(BehaveError, "measuring failed:", any_place):
+            predictor = predictor_of(prepared, chosen, terminal, cache)
+            fingerprint = predictor.fingerprint
+            evidence = _evidence(prepared, chosen, predictor, ref, keep, terminal, cache)
+            run = empty_run(prepared, chosen, fingerprint)
+            run = run if evidence is None else _judged(run, prepared, chosen, evidence, today)
+            cases = run_cases(prepared, chosen, predictor)
     except BehaveError as error:
-        return _failed(prepared, chosen, "", str(error))
-    try:
-        judged, against = _judged(prepared, chosen, predictor, today, ref, share, keep, terminal, cache)
-        behaviors = judged.behaviors() if judged is not None else []
-    except BehaveError as error:
-        return _failed(prepared, chosen, predictor.fingerprint, str(error))
-    cases = run_cases(prepared, chosen, predictor)
-    behaviors += tag_behaviors(prepared, cases, today)
-    run = replace(
-        empty_run(prepared, chosen, predictor.fingerprint),
-        behaviors=tuple(behaviors),
-        cases=tuple(with_counted(prepared, cases)),
-    )
-    if judged is None:
-        return run
-    return replace(
-        run,
-        notes=(
-            *judged.measured.notes(),
-            *_self_notes(prepared, chosen),
-            *(against.notes if against else ()),
-            *_contradiction_notes(judged),
-            *_orphan_notes(judged, behaviors),
-        ),
-        baseline=None if against is None else replace(against.use, tests=judged.tests),
-        agreement=judged.measured.agreement(),
-        observed=tuple(judged.observed({(item.slice, item.metric) for item in behaviors})),
-        flips=judged.flips(),
-    )
+        return _failed(prepared, chosen, fingerprint, str(error))
+    behaviors = (*run.behaviors, *tag_behaviors(prepared, cases, today))
+    return replace(run, behaviors=behaviors, cases=tuple(with_counted(prepared, cases)))
 
 
-def _judged(  # noqa: PLR0913, PLR0917 - what a run may be told
+def _evidence(  # noqa: PLR0913, PLR0917 - what a run may be told
     prepared: Prepared,
     model: ModelSpec,
     predictor: Predictor,
-    today: str,
     ref: str | None,
-    share: Share,
     keep: Path | None,
     terminal: TextIO | None,
     cache: Cache | None,
-) -> tuple[Judged | None, Against | None]:
-    """Return what was measured, with the means to judge it, and what it is compared with."""
+) -> Evidence | None:
+    """Return what was measured, beside the baseline; None of a suite of golden cases alone."""
     if prepared.table is None:
-        return None, None
-    if prepared.parts is not None:
-        return judged_in_parts(
-            prepared,
-            prepared.parts,
-            model,
-            today=today,
-            ref=ref,
-            keep=keep,
-            fingerprint=predictor.fingerprint,
-            terminal=terminal,
-            cache=cache,
-        )
-    against = find_baseline(prepared, prepared.table.fork(), ref, share, terminal, cache)
-    measured = Measured(prepared, model, predictor, {} if against is None else against.columns)
-    if keep is not None:
-        keep.write_bytes(predictions_bytes(predictions_to_store(measured, predictor.fingerprint)))
-    return Judged(measured, today, against, terminal), against
-
-
-def find_baseline(  # noqa: PLR0913, PLR0917 - as run_suite
-    prepared: Prepared,
-    table: Table | None,
-    ref: str | None = None,
-    share: Share = alone,
-    terminal: TextIO | None = None,
-    cache: Cache | None = None,
-) -> Against | None:
-    """Return what to compare with, None if there is nothing.
-
-    ``table`` takes the baseline's outputs: a fork of the suite's own, made before the candidate's are known.
-    """
-    if table is None:
         return None
-    if prepared.baseline is not None:
-        predictor = Predictor(prepared, prepared.baseline, share, terminal, cache)
-        return against_model(prepared, table, prepared.baseline, predictor, ref)
-    return against_stored(prepared, table, ref)
+    if prepared.parts is not None:
+        run = PartedRun(prepared, prepared.parts, model, ref, keep, predictor.fingerprint, terminal, cache)
+        return run.evidence()
+    against = find_baseline(prepared, ref, terminal, cache)
+    whole = WholeRun.of(prepared, model, predictor, against, terminal)
+    if keep is not None:
+        stored = predictions_to_store(prepared.suite, whole.said, predictor.fingerprint)
+        keep.write_bytes(predictions_bytes(stored))
+    return whole.evidence
+
+
+def _judged(run: SuiteRun, prepared: Prepared, model: ModelSpec, evidence: Evidence, today: str) -> SuiteRun:
+    judgement = Judgement(prepared, evidence, today)
+    behaviors, flips = judgement.results()
+    against = evidence.against
+    held = {(item.slice, item.metric) for item in behaviors} | {
+        (item.slice, item.metric) for item in tag_items(prepared)
+    }
+    return replace(
+        run,
+        behaviors=tuple(behaviors),
+        notes=(
+            *evidence.notes(),
+            *_self_notes(prepared, model),
+            *(against.notes if against else ()),
+            *_contradiction_notes(judgement),
+            *_orphan_notes(judgement, held),
+        ),
+        baseline=None if against is None else replace(against.use, tests=judgement.tests),
+        agreement=evidence.agreement(),
+        observed=tuple(judgement.observed(held)),
+        flips=flips,
+    )
 
 
 def _self_notes(prepared: Prepared, model: ModelSpec) -> list[str]:
@@ -144,8 +119,8 @@ def _self_notes(prepared: Prepared, model: ModelSpec) -> list[str]:
     ]
 
 
-def _contradiction_notes(judged: Judged) -> list[str]:
-    found = [] if judged.comparisons is None else judged.comparisons.contradicted
+def _contradiction_notes(judgement: Judgement) -> list[str]:
+    found = [] if judgement.comparisons is None else judgement.comparisons.contradicted
     if not found:
         return []
     said = f"the baseline's predictions do not give its value of {_named(found)}: compared with what they give"
@@ -157,11 +132,11 @@ def _named(keys: Sequence[Key]) -> str:
     return names + (f" and {len(keys) - MOST_NAMED} more" if len(keys) > MOST_NAMED else "")
 
 
-def _orphan_notes(judged: Judged, behaviors: Sequence[Behavior]) -> list[str]:
-    orphans = judged.orphans(behaviors)
+def _orphan_notes(judgement: Judgement, held: set[Key]) -> list[str]:
+    orphans = judgement.orphans(held)
     if not orphans:
         return []
-    if judged.comparisons is not None and judged.comparisons.against.use.kind == "commit":
+    if judgement.comparisons is not None and judgement.comparisons.against.use.kind == "commit":
         return [f"no longer checked in this change: {_named(orphans)}"]
     said = f"the baseline has {len(orphans)} entr{'ies' if len(orphans) > 1 else 'y'} that the suite no longer declares"
     return [f"{said} ({_named(orphans)}): remove them with --behave-baseline=prune"]
@@ -200,7 +175,13 @@ def _failed(prepared: Prepared, model: ModelSpec, fingerprint: str, reason: str)
 def _dataset_fingerprint(prepared: Prepared) -> str | None:
     if prepared.parts is not None:
         return prepared.parts.fingerprint
-    return None if prepared.table is None else prepared.table.fingerprint
+    if prepared.table is None:
+        return None
+    try:
+        with guarded(DataError, "the content of the dataset cannot be told:"):
+            return prepared.table.fingerprint
+    except DataError:  # of values of the user's own classes
+        return None
 
 
 def empty_run(prepared: Prepared, model: ModelSpec, fingerprint: str) -> SuiteRun:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytest_behave.errors import BehaveError, MissingExtraError
+from pytest_behave.guard import guarded
+from pytest_behave.text import written
 
 SHOWN = 120
 Row = Mapping[str, Any]
@@ -33,7 +35,7 @@ def _text(row: Row) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    text = written(value, repr)
     return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
 
 
@@ -103,8 +105,8 @@ def _max_length(row: Row, most: int) -> str | None:
 def _json(row: Row, _argument: object) -> str | None:
     try:
         json.loads(_text(row))
-    except (ValueError, RecursionError) as error:
-        return f"the output is not JSON: {error}"
+    except (ValueError, RecursionError):
+        return "the output is not JSON"
     return None
 
 
@@ -164,16 +166,15 @@ def _score(row: Row, bounds: Mapping[str, float]) -> str | None:
 
 
 def _python(row: Row, check: Callable[[Row], Any], reference: str) -> str | None:
-    try:
-        answer = check(row)
-        passed = answer is None or isinstance(answer, str) or bool(answer)
-    except AssertionError as error:
-        return str(error) or f"{reference} failed"
-    except Exception as error:
-        raise BehaveError(f"the check {reference} raised {type(error).__name__}: {error}") from error
-    if isinstance(answer, str):
-        return answer
-    return None if passed else f"{reference} says no"
+    with guarded(BehaveError, f"the check {reference} raised"):
+        try:
+            answer = check(row)
+            passed = answer is None or isinstance(answer, str) or bool(answer)
+        except AssertionError as error:
+            return written(error) or f"{reference} failed"
+        if isinstance(answer, str):
+            return str(answer) or f"{reference} says no, and not why"
+        return None if passed and answer == answer else f"{reference} says no"  # noqa: PLR0124 - NaN is no yes
 
 
 CHECKS: dict[str, Callable[[Row, Any], str | None]] = {

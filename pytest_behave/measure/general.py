@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from pytest_behave.errors import BehaveError, MetricError
+from pytest_behave.errors import MetricError
+from pytest_behave.guard import guarded
 from pytest_behave.measure import intervals
 from pytest_behave.measure.kernel import Masks
 from pytest_behave.measure.means import Mean
@@ -97,58 +98,57 @@ class Custom:
         """Return t intervals for values per row, a bootstrap of rows for a number."""
         frame = outcome.frame()
         values = self.values(frame)
-        if values is not None:
-            present = ~np.isnan(values)
-            if np.isin(values[present], (0, 1)).all():  # yes or no per row: a proportion, whose interval ends at 1
-                return Proportion(lambda _outcome: (values == 1, present)).estimates(outcome, masks)
-            return Mean(lambda _outcome: values).estimates(outcome, masks)
-        return [self._estimate(frame, masks.rows(index)) for index in range(len(masks))]
+        if values is None:
+            return [self._estimate(frame, masks.rows(index)) for index in range(len(masks))]
+        present = ~np.isnan(values)
+        is_yes_or_no = np.isin(values[present], (0, 1)).all()  # then a proportion, whose interval ends at 1
+        statistic = Proportion(lambda _outcome: (values == 1, present)) if is_yes_or_no else Mean(lambda _: values)
+        return [
+            self._broken(int(size)) if found.value is None and size else found
+            for found, size in zip(statistic.estimates(outcome, masks), masks.sizes, strict=True)
+        ]
+
+    def _broken(self, n: int) -> Estimate:
+        reason = f"metric {self.name!r} gives no finite number for the slice"
+        return Estimate(None, None, None, n, reason, is_broken=True)
 
     def values(self, frame: pd.DataFrame) -> np.ndarray | None:
         """Return one number per row, or None if the function gives one number for all."""
         whole = self._call(frame)
-        if np.ndim(whole) == 1 and not isinstance(whole, dict):
-            values = self._numbers(whole)
-            if len(values) != len(frame):
-                raise MetricError(f"metric {self.name!r} returned {len(values)} values for {len(frame)} rows")
-            return values
-        if np.ndim(whole) > 1:
-            raise MetricError(f"metric {self.name!r} returned an array of {np.ndim(whole)} dimensions")
-        self._numbers(whole)
-        return None
+        if whole.ndim > 1:
+            raise MetricError(f"metric {self.name!r} returned an array of {whole.ndim} dimensions")
+        if whole.ndim == 0:
+            return None
+        if len(whole) != len(frame):
+            raise MetricError(f"metric {self.name!r} returned {len(whole)} values for {len(frame)} rows")
+        return whole
 
     def number(self, frame: pd.DataFrame, rows: np.ndarray) -> float:
         """Return what the function says of some rows, which may repeat."""
-        returned = self._numbers(self._call(frame.iloc[rows].reset_index(drop=True)))
+        returned = self._call(frame.iloc[rows].reset_index(drop=True))
         if returned.ndim:
             raise MetricError(
                 f"metric {self.name!r} returned {returned.size} values for a slice, and one for the dataset"
             )
         return float(returned)
 
-    def _numbers(self, returned: Any) -> np.ndarray:
-        try:
-            return np.asarray(np.nan if returned is None else returned, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise MetricError(
-                f"metric {self.name!r} returned {type(returned).__name__}, not a number or one number per row"
-            ) from None
-
-    def _call(self, frame: pd.DataFrame) -> Any:
-        try:
-            return self.function(frame)
-        except BehaveError:
-            raise
-        except Exception as error:
-            raise MetricError(f"metric {self.name!r} raised {type(error).__name__}: {error}") from error
+    def _call(self, frame: pd.DataFrame) -> np.ndarray:
+        """Return what the function says as float64, NaN for None."""
+        with guarded(MetricError, f"metric {self.name!r} raised"):
+            returned = self.function(frame)
+            try:
+                return np.asarray(np.nan if returned is None else returned, dtype=np.float64)
+            except (TypeError, ValueError):
+                raise MetricError(
+                    f"metric {self.name!r} returned {type(returned).__name__}, not a number or one number per row"
+                ) from None
 
     def _estimate(self, frame: pd.DataFrame, rows: np.ndarray) -> Estimate:
         if len(rows) == 0:
             return Estimate(None, None, None, 0, "the slice has no instance")
-
         measured = self.number(frame, rows)
         if not np.isfinite(measured):
-            return Estimate(None, None, None, len(rows), f"metric {self.name!r} is undefined on the slice")
+            return self._broken(len(rows))
         low, high = bootstrap_rows(lambda chosen: self.number(frame, chosen), rows, RESAMPLES_OF_CALLABLES)
         if np.isnan(low):
             return Estimate(measured, None, None, len(rows), "most resamples leave the metric undefined")
@@ -240,7 +240,7 @@ METRICS = (
         needs="nothing",
         statistic=_custom,
         definition="your own: `{name: ..., python: module:callable}` from a DataFrame to a number or one number per row",
-        undefined="it returns NaN or None",
+        undefined="never: NaN, None and infinity are violated, where the slice has rows",
         source="your own",
     ),
 )

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,35 +27,32 @@ from pytest_behave.records import ModelSpec
 
 
 class Cache:
-    """A cache directory, as one process uses it."""
+    """A cache directory, as one process uses it.
 
-    def __init__(self, folder: Path, audience: Audience) -> None:
+    A worker of an engine never makes the directory, as it would be no one else's, and leaves it to the process that
+    started the run to say, once for all parts, how many rows were known.
+    """
+
+    def __init__(self, folder: Path, audience: Audience, *, of_a_worker: bool = False) -> None:
         self.folder = folder
         self.audience = audience
+        self.of_a_worker = of_a_worker
         self.say = audience.say
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Become, in another process, the cache of a worker."""
-        return WorkersCache, (self.folder,)
-
-    @property
-    def heard(self) -> tuple[str, ...]:
-        """What another process is to say: here everything is said at once."""
-        return ()
-
-    def of_model(
-        self, identity: Identity, spec: ModelSpec, suite: str, tally: Tally | None = None
-    ) -> ModelCache | None:
-        """Return the part of one model; None, and why, if its outputs are not kept.
-
-        Where there is a ``tally``, it counts what is known, and somebody else says so.
-        """
+    def of_model(self, identity: Identity, spec: ModelSpec, suite: str) -> ModelCache | None:
+        """Return the part of one model; None, and why, if its outputs are not kept."""
         if not identity.key:
             if identity.reason:
                 self.say(f"{suite}: model {spec.name!r} is not cached: {identity.reason}")
             return None
+        if self.of_a_worker and not self.folder.is_dir():
+            self.say(
+                f"{suite}: workers keep no outputs, as they have no folder {self.folder}: "
+                "name one that all of them share with --behave-cache"
+            )
+            return None
         store = Store(self.folder / identity.key, lambda text: self.say(f"{suite}: {text}"))
-        return ModelCache(self, store, identity, spec, suite, tally)
+        return ModelCache(self, store, identity, spec, suite)
 
     def say_changed(self, spec: ModelSpec, suite: str) -> None:
         """Say that a model is another one after it ran: what was kept will not be found again."""
@@ -71,58 +66,15 @@ class Cache:
         make_cache(self.folder)
 
 
-class WorkersCache(Cache):
-    """The same directory, as a worker of an engine uses it: never made, as it would be no one else's.
-
-    What is to be said is ``heard`` by the process that started the run.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._heard: dict[str, None] = {}
-        super().__init__(folder, Audience(say=self._heard.setdefault))
-
-    @property
-    def heard(self) -> tuple[str, ...]:
-        """Everything that was said so far."""
-        return tuple(self._heard)
-
-    def of_model(
-        self, identity: Identity, spec: ModelSpec, suite: str, tally: Tally | None = None
-    ) -> ModelCache | None:
-        """Return the part of one model; None, and why, if its outputs are not kept, or there is no directory."""
-        if identity.key and not self.folder.is_dir():
-            self.say(
-                f"{suite}: workers keep no outputs, as they have no folder {self.folder}: "
-                "name one that all of them share with --behave-cache"
-            )
-            return None
-        return super().of_model(identity, spec, suite, tally)
-
-
-class Tally(threading.local):
-    """How many answers were asked for, and how many of these were known; each thread counts its own."""
-
-    asked = 0
-    known = 0
-
-    def add(self, asked: int, known: int) -> None:
-        """Count some answers."""
-        self.asked += asked
-        self.known += known
-
-
 class ModelCache:
     """The kept outputs of one model, for one suite."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - made by caches only
-        self, cache: Cache, store: Store, identity: Identity, spec: ModelSpec, suite: str, tally: Tally | None
-    ) -> None:
+    def __init__(self, cache: Cache, store: Store, identity: Identity, spec: ModelSpec, suite: str) -> None:
         self._cache = cache
         self._identity = identity
         self._store = store
         self._spec = spec
         self._suite = suite
-        self._tally = tally
         self._writes = True
         self.predicted = 0  # rows that were not known
         about = store.about()
@@ -174,9 +126,7 @@ class ModelCache:
         for batch in known:
             missing[batch.rows] = False
         wanted = np.flatnonzero(missing)
-        if self._tally is not None:
-            self._tally.add(len(keys), len(keys) - len(wanted))
-        elif 0 < len(wanted) < len(keys):
+        if 0 < len(wanted) < len(keys) and not self._cache.of_a_worker:
             what = "rows" if len(keys) == len(frame) else "answers"
             self._say(resumed(len(keys) - len(wanted), len(keys), what))
         try:

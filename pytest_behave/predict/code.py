@@ -16,12 +16,13 @@ import itertools
 import os
 import re
 import sys
-import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import NamedTuple
+
+from pytest_behave.guard import INSTALLED, is_own_file
 
 LARGEST = 256 << 20  # bytes of a file that are read; of a larger one, size and time of change count
 MOST_FILES = 1_000  # in a folder that the code names; of one with more, sizes and times of change count
@@ -29,10 +30,7 @@ LONGEST_NAME = 512
 SECRETS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 WRITES = {"write_text", "write_bytes", "touch", "mkdir", "unlink", "to_csv", "to_parquet", "to_json", "to_pickle"}
 IMPORTS = {"import_module", "__import__"}
-INSTALLED = {"site-packages", "dist-packages"}
-STANDARD = Path(sysconfig.get_paths()["stdlib"])
 VERSION = re.compile(r"""^__version__\s*(?::\s*\w+)?\s*=\s*["']([^"']+)["']""", re.MULTILINE)
-THIS_PACKAGE = Path(__file__).parents[1]
 
 
 class Module(NamedTuple):
@@ -97,7 +95,7 @@ class Reach:
             return []
         try:
             tree = ast.parse(data)
-        except (SyntaxError, ValueError):
+        except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last two: nested too deeply
             return []
         ignored = _written(tree)
         for text, is_path in _texts(tree, ignored):
@@ -180,16 +178,6 @@ def _found_in(folder: Path, name: str) -> tuple[Path | None, Path | None] | None
 
 def _found_below(folder: Path, name: str) -> tuple[Path | None, Path | None] | None:
     return _found_in(folder, name) or ((None, folder / name) if (folder / name).is_dir() else None)
-
-
-def is_own_file(path: Path) -> bool:
-    """Tell whether a file or folder is the user's own: neither installed, nor Python's, nor this package's."""
-    return not (
-        INSTALLED & set(path.parts)
-        or path.suffix == ".zip"
-        or path.is_relative_to(STANDARD)
-        or path.is_relative_to(THIS_PACKAGE)
-    )
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_behave.guard import own_place, said
 from pytest_behave.predict.code import Reach, file_digest, version_of
 from pytest_behave.predict.plain import NotPlainError, to_text
 from pytest_behave.records import ModelSpec
@@ -40,6 +41,10 @@ def identity_of(spec: ModelSpec, folder: Path, function: Callable[..., Any] | No
         return Identity(reason=f"it holds {error}, whose state cannot be told: {GIVE}")
     except OSError:
         return Identity()  # opening the model will say what is wrong
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - what a model holds may be of the user's own classes
+        return Identity(reason=f"its state cannot be told ({said(error)}{own_place(error)}): {GIVE}")
     if not facts[-1]:
         return Identity(reason=f"what its outputs depend on cannot be told: {GIVE}")
     python = f"python {sys.version_info.major}.{sys.version_info.minor}"

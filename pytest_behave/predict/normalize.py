@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,10 +20,11 @@ PROBA = "proba:"
 
 
 class Batch(NamedTuple):
-    """What a model said of some rows, by their numbers."""
+    """What a model said of some rows, by their numbers; ``is_known`` if the cache held it."""
 
     rows: np.ndarray
     predictions: Predictions
+    is_known: bool = False
 
 
 def predictions_of(returned: Any, ids: Sequence[str], where: str) -> Predictions:
@@ -37,14 +42,17 @@ def predictions_of(returned: Any, ids: Sequence[str], where: str) -> Predictions
         )
     series = _series(returned)
     _check_length(len(series), ids, where)
-    _check_missing(series, ids, where, "prediction")
+    _check_known(series, ids, where, "prediction")
     return Predictions(prediction=series)
 
 
 def _of_frame(frame: pd.DataFrame, ids: Sequence[str], where: str) -> Predictions:
     _check_length(len(frame), ids, where)
-    frame = frame.reset_index(drop=True)
     names = [str(name) for name in frame.columns]
+    doubled = next((name for name, count in Counter(names).items() if count > 1), None)
+    if doubled is not None:
+        raise ModelError(f"{where} returned a DataFrame with more than one column {doubled!r}")
+    frame = frame.set_axis(pd.Index(names, dtype=object), axis=1).reset_index(drop=True)
     proba = {
         name.removeprefix(PROBA): _numbers(frame[name], ids, where, name) for name in names if name.startswith(PROBA)
     }
@@ -54,7 +62,7 @@ def _of_frame(frame: pd.DataFrame, ids: Sequence[str], where: str) -> Prediction
         )
     prediction = frame["prediction"] if "prediction" in names else None
     if prediction is not None:
-        _check_missing(prediction, ids, where, "prediction")
+        _check_known(prediction, ids, where, "prediction")
     known = {"prediction", "score", "embedding", *(PROBA + name for name in proba)}
     return Predictions(
         prediction=prediction,
@@ -117,13 +125,13 @@ def _encodable(series: pd.Series) -> pd.Series:
 
 
 def score_of(series: pd.Series, ids: Sequence[str], where: str) -> np.ndarray:
-    """Return a column of scores as float64; raises ModelError if one is missing or not a number."""
+    """Return a column of scores as float64; raises ModelError if one is missing, infinite or not a number."""
     return _numbers(series, ids, where, str(series.name))
 
 
 def check_complete(series: pd.Series, ids: Sequence[str], where: str) -> None:
-    """Raise ModelError if an output is missing."""
-    _check_missing(series, ids, where, "prediction")
+    """Raise ModelError if an output is missing or infinite."""
+    _check_known(series, ids, where, "prediction")
 
 
 def _series(values: Any) -> pd.Series:
@@ -141,13 +149,32 @@ def _check_length(found: int, ids: Sequence[str], where: str) -> None:
         raise ModelError(f"{where} returned {found:,} outputs for {len(ids):,} instances (the first is {ids[0]!r})")
 
 
-def _check_missing(series: pd.Series, ids: Sequence[str], where: str, what: str) -> None:
-    missing = series.isna().to_numpy(dtype=bool)
-    if missing.any():
-        first, count = ids[int(np.flatnonzero(missing)[0])], int(missing.sum())
-        raise ModelError(
-            f"{where} returned no {what} (NaN or None) for {count:,} instance{'s' * (count != 1)}, the first is {first!r}"
-        )
+def _check_known(series: pd.Series, ids: Sequence[str], where: str, what: str) -> None:
+    for said, found in (
+        (f"no {what} (NaN or None)", series.isna().to_numpy(dtype=bool)),
+        (f"an infinite {what}", _infinite(series)),
+    ):
+        if found.any():
+            first, count = ids[int(np.flatnonzero(found)[0])], int(found.sum())
+            raise ModelError(
+                f"{where} returned {said} for {count:,} instance{'s' * (count != 1)}, the first is {first!r}"
+            )
+
+
+def _infinite(series: pd.Series) -> np.ndarray:
+    """Return where values are infinite, a bool per row; texts are not, whatever they say."""
+    if pd.api.types.is_float_dtype(series.dtype):
+        return np.isinf(series.to_numpy(dtype=np.float64, na_value=np.nan))
+    if series.dtype != object or not any(issubclass(kind, (Real, Decimal)) for kind in set(map(type, series))):
+        return np.zeros(len(series), dtype=bool)
+    return np.array([isinstance(value, (float, Real, Decimal)) and _is_infinite(value) for value in series], dtype=bool)
+
+
+def _is_infinite(value: Any) -> bool:
+    try:
+        return math.isinf(value)
+    except OverflowError:  # an integer that is no double
+        return False
 
 
 def _numbers(series: pd.Series, ids: Sequence[str], where: str, what: str) -> np.ndarray:
@@ -155,5 +182,5 @@ def _numbers(series: pd.Series, ids: Sequence[str], where: str, what: str) -> np
         values = series.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError):
         raise ModelError(f"{where} returned a `{what}` that is not a number") from None
-    _check_missing(pd.Series(values), ids, where, what)
+    _check_known(pd.Series(values), ids, where, what)
     return values

@@ -22,7 +22,12 @@ class NotPlainError(ValueError):
 
 def to_text(value: Any) -> str:
     """Return a value as one line of ASCII; raises NotPlainError for kinds that are not known."""
-    return json.dumps(_tagged(value), separators=(",", ":"))
+    try:
+        return json.dumps(_tagged(value), separators=(",", ":"))
+    except NotPlainError:
+        raise
+    except (RecursionError, ValueError):  # nested too deeply, or an integer with more digits than Python writes
+        raise NotPlainError(f"{type(value).__name__} that cannot be written") from None
 
 
 def from_text(text: str) -> Any:

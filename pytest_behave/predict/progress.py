@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from pytest_behave.text import for_terminal
+
 PATIENCE_IN_SECONDS = 2
 
 
@@ -17,5 +19,7 @@ def progress_bar(stream: TextIO | None, total: int, label: str, unit: str = "row
         return
     from tqdm import tqdm
 
-    with tqdm(total=total, desc=label, file=stream, delay=PATIENCE_IN_SECONDS, leave=False, unit=unit) as bar:
+    with tqdm(
+        total=total, desc=for_terminal(label), file=stream, delay=PATIENCE_IN_SECONDS, leave=False, unit=unit
+    ) as bar:
         yield bar.update

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import tempfile
-import traceback
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
-from pytest_behave.errors import BehaveError, MissingExtraError, ModelError, did_you_mean
-from pytest_behave.predict.code import is_own_file
+from pytest_behave.errors import MissingExtraError, ModelError, did_you_mean
+from pytest_behave.files import check_readable
+from pytest_behave.guard import guarded
 from pytest_behave.predict.lookup import Lookup, write_lookup
 from pytest_behave.predict.normalize import Batch, predictions_of, score_of
 from pytest_behave.records import ModelSpec, Predictions, ServiceSpec
@@ -53,9 +54,6 @@ class Tools(Protocol):
     def file_fingerprint(self, path: Path) -> str:
         """Return the fingerprint of a file's bytes."""
 
-    def column(self, name: str) -> pd.Series:
-        """Return a column of the dataset, metadata included."""
-
     def withheld(self) -> frozenset[str]:
         """Return the columns that are no inputs of a model: ids, the target, and outputs of other models."""
 
@@ -65,13 +63,14 @@ def open_source(spec: ModelSpec, tools: Tools, plugin: Callable[[ModelSpec], Any
     if spec.kind == "predictions":
         return PredictionsFile(spec, tools)
     if spec.kind == "column":
-        return DatasetColumn(spec, tools)
+        return DatasetColumn(spec)
     if spec.kind == "estimator":
         return estimator_source(spec, tools)
     if spec.service is not None:
         return service_source(spec, spec.service, tools)
     if spec.kind == "plugin":
-        function = plugin(spec) if plugin else None
+        with guarded(ModelError, f"the plugin asked for the model source {spec.location!r} raised"):
+            function = plugin(spec) if plugin else None
         if function is None:
             raise ModelError(f"no installed plugin provides the model source {spec.location!r}")
         return CallableModel(spec, function)
@@ -83,9 +82,10 @@ def answers(source: Source, frame: pd.DataFrame, ids: Sequence[str], wanted: np.
     for repeat, of_repeat in enumerate(np.split(wanted, np.searchsorted(wanted, _ends(wanted, len(frame))))):
         rows = of_repeat - repeat * len(frame)
         if len(rows):
-            some = frame if len(rows) == len(frame) else frame.iloc[rows].reset_index(drop=True)
-            for batch in source.batches(some, [ids[row] for row in rows.tolist()], repeat):
-                yield Batch(of_repeat[batch.rows], batch.predictions)
+            whole = len(rows) == len(frame)
+            some = frame if whole else frame.iloc[rows].reset_index(drop=True)
+            for batch in source.batches(some, ids if whole else [ids[row] for row in rows.tolist()], repeat):
+                yield batch._replace(rows=of_repeat[batch.rows])
 
 
 def _ends(wanted: np.ndarray, size: int) -> np.ndarray:
@@ -116,9 +116,11 @@ class CallableModel:
             of_repeat = f"repeat {repeat + 1} of {self.spec.repeats}, " if self.spec.repeats > 1 else ""
             where = f"model {self.spec.name!r}, {of_repeat}batch {number} of {len(starts)},"
             rows = np.arange(start, start + len(batch))
-            yield Batch(rows, predictions_of(self._call(batch, batch_ids, where, repeat), batch_ids, where))
+            with guarded(ModelError, f"{where} starting with instance {batch_ids[0]!r}, raised"):
+                found = predictions_of(self._call(batch, repeat), batch_ids, where)
+            yield Batch(rows, found)
 
-    def _call(self, batch: pd.DataFrame, ids: Sequence[str], where: str, repeat: int) -> Any:
+    def _call(self, batch: pd.DataFrame, repeat: int) -> Any:
         if self.features:
             absent = [name for name in self.features if name not in batch.columns]
             if absent:
@@ -126,15 +128,7 @@ class CallableModel:
                     f"model {self.spec.name!r} needs columns that the dataset lacks: {', '.join(absent[:5])}"
                 )
             batch = batch[list(self.features)]
-        try:
-            return self.function(batch, seed=repeat) if self._takes_seed else self.function(batch)
-        except (BehaveError, KeyboardInterrupt, GeneratorExit):
-            raise
-        except BaseException as error:  # sys.exit too, and what skips a test
-            text = " ".join(str(error).split())[:200]
-            raise ModelError(
-                f"{where} starting with instance {ids[0]!r}, raised {type(error).__name__}: {text}{_place_of(error)}"
-            ) from error
+        return self.function(batch, seed=repeat) if self._takes_seed else self.function(batch)
 
 
 class PredictionsFile:
@@ -143,12 +137,15 @@ class PredictionsFile:
     def __init__(self, spec: ModelSpec, tools: Tools) -> None:
         self.spec = spec
         self.tools = tools
+        check_readable(Path(spec.location), ModelError)
         self.fingerprint = tools.file_fingerprint(Path(spec.location))
+        self._joining = threading.Lock()
         self._lookup: _Mapped | None = None
 
     def batches(self, frame: pd.DataFrame, ids: Sequence[str], repeat: int = 0) -> Iterator[Batch]:  # noqa: ARG002
         """Yield the file's rows for ``ids``; raises ModelError naming ids that are missing or doubled."""
-        known = self._lookup or self._known()
+        with self._joining:  # threads of an engine ask for parts of one file
+            known = self._lookup or self._known()
         rows = known.rows_of(ids)
         absent = np.flatnonzero(rows < 0)
         if len(absent):
@@ -224,21 +221,19 @@ class _Table:
 
 
 class DatasetColumn:
-    """Outputs that stand in the dataset itself."""
+    """Outputs that stand in the dataset itself: in the rows that it is asked for."""
 
-    def __init__(self, spec: ModelSpec, tools: Tools) -> None:
+    def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
-        self.tools = tools
         kind = "score" if spec.score else "prediction"
         self.fingerprint = _text_fingerprint(f"column {spec.location} as {kind} at {spec.threshold}")
 
     def batches(self, frame: pd.DataFrame, ids: Sequence[str], repeat: int = 0) -> Iterator[Batch]:  # noqa: ARG002
-        """Yield the column of the rows at hand; for golden cases, of their own input."""
+        """Yield the column of the rows; for golden cases, of their own input."""
         name = self.spec.location
-        series = frame[name] if name in frame.columns else self.tools.column(name)
-        if len(series) != len(frame):
+        if name not in frame.columns:
             raise ModelError(f"the golden cases have no {name!r} in their input, and model {self.spec.name!r} reads it")
-        yield Batch(np.arange(len(ids)), _of_columns(self.spec, pd.DataFrame({name: series.to_numpy()}), ids))
+        yield Batch(np.arange(len(ids)), _of_columns(self.spec, pd.DataFrame({name: frame[name].to_numpy()}), ids))
 
 
 def _of_columns(spec: ModelSpec, table: pd.DataFrame, ids: Sequence[str]) -> Predictions:
@@ -284,41 +279,32 @@ def service_source(spec: ModelSpec, service: ServiceSpec, tools: Tools) -> Sourc
 
 
 def _load_estimator(spec: ModelSpec, path: Path) -> Any:
+    check_readable(path, ModelError)
     if path.suffix == ".skops":
         try:
             import skops.io
         except ImportError:
             raise MissingExtraError("loading a .skops estimator", "skops", "sklearn") from None
-        untrusted = skops.io.get_untrusted_types(file=path)
-        if untrusted:
-            raise ModelError(f"{path} holds types that are not trusted: {', '.join(untrusted[:3])}")
-        return skops.io.load(path)
+        with guarded(ModelError, f"{path} cannot be loaded:"):
+            untrusted = skops.io.get_untrusted_types(file=path)
+            if untrusted:
+                raise ModelError(f"{path} holds types that are not trusted: {', '.join(untrusted[:3])}")
+            return skops.io.load(path)
     if not spec.allow_pickle:
         raise ModelError(
             f"{path} is a pickle, which can run any code when it is loaded: add `allow_pickle: true` if you trust it, "
             "or save the estimator as .skops"
         )
-    try:
-        import joblib
-    except ImportError:
-        raise MissingExtraError("loading an estimator", "scikit-learn", "sklearn") from None
-    try:
+    import joblib
+
+    with guarded(ModelError, f"{path} cannot be loaded:"):
         return joblib.load(path)
-    except Exception as error:
-        raise ModelError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
 
 
 def _fitted_features(function: Callable[..., Any]) -> tuple[str, ...]:
     """Return the columns that the estimator behind a bound method was fitted on."""
     names = getattr(getattr(function, "__self__", None), "feature_names_in_", ())
     return tuple(str(name) for name in names)
-
-
-def _place_of(error: BaseException) -> str:
-    """Return where in the user's own code an exception came from, in brackets."""
-    frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    own = [f" ({path.name}:{line})" for path, line in frames if path.is_file() and is_own_file(path)]
-    return own[-1] if own else ""
 
 
 def _takes_seed(function: Callable[..., Any]) -> bool:

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from pytest_behave.predict.code import Reach, is_own_file
+from pytest_behave.guard import is_own_file
+from pytest_behave.predict.code import Reach
 from pytest_behave.predict.plain import NotPlainError
 
 MOST_OBJECTS = 100_000

@@ -119,7 +119,7 @@ class Store:
         for piece in self._pieces.values():
             rows, is_known = piece.rows_of(keys[left])
             if is_known.any():
-                batches.append(Batch(left[is_known], predictions_in(piece.read().take(pa.array(rows)))))
+                batches.append(Batch(left[is_known], predictions_in(piece.read().take(pa.array(rows))), is_known=True))
                 left = left[~is_known]
         return batches
 

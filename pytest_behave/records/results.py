@@ -4,23 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from pytest_behave.records.declarations import Better, Decide, Severity
+from pytest_behave.records.verdicts import VerdictName
 
-VerdictName = Literal["holds", "violated", "regressed", "suspect", "undecided", "no-baseline", "known-failure", "error"]
+Interval: TypeAlias = str  # the name of the method of an interval, as the record has it; empty for none
+PLAIN_SHARE: Interval = "wilson"
+MEANS: tuple[Interval, ...] = ("t", "delta method, t")
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A metric on a slice. ``n`` counts the rows it is computed over; ``value`` is None with a ``reason``."""
+    """A metric on a slice. ``n`` counts the rows it is computed over; ``value`` is None with a ``reason``.
+
+    ``is_broken`` says that what the metric is computed from, not the choice of rows, leaves it without a value: infinite
+    outputs, or a function that returns no number. That never passes.
+    """
 
     value: float | None
     low: float | None
     high: float | None
     n: int
     reason: str = ""
-    interval: str = ""
+    interval: Interval = ""
+    is_broken: bool = False
+
+    @property
+    def is_share(self) -> bool:
+        """Whether the value is a share of ``n`` independent rows, so that whole numbers stand behind it."""
+        return self.interval == PLAIN_SHARE and self.value is not None
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether the interval is Student's, around a mean."""
+        return self.interval in MEANS
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +113,18 @@ class Behavior:
     baseline: Change | None = None
     verdict: VerdictName | None = None
     reason: str = ""
-    interval: str = ""
+    interval: Interval = ""
     line: int | None = None
     file: str | None = None
     family: str | None = None
     between: tuple[str, str] | None = None
     instances: tuple[Instance, ...] = ()
     confidence: float = 0.95
+
+    @property
+    def is_share(self) -> bool:
+        """Whether the value is a share of ``n`` independent rows, so that whole numbers stand behind it."""
+        return self.interval == PLAIN_SHARE and self.value is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +238,7 @@ class Unread:
 class Run:
     """Everything one invocation measured; what it could not read; suites left out, as nothing changed.
 
-    The run record holds what was measured alone.
+    The run record does not hold what was left out.
     """
 
     suites: tuple[SuiteRun, ...]

@@ -8,7 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 
 from pytest_behave.records import Accepted, BaselineUse, Behavior, Change, Instance, SuiteRun
-from pytest_behave.report.lines import ARROW, figure, guarded, interval, moved, printable
+from pytest_behave.report.lines import ARROW, figure, interval, moved
+from pytest_behave.text import printable
 
 MOST_FLIPS = 10
 MOST_REASONS = 5
@@ -78,7 +79,7 @@ def undecided_sentences(suite: str, behaviors: Sequence[Behavior]) -> dict[Hasha
 def _undecided(suite: str, behaviors: Sequence[Behavior]) -> str:
     first, reasons = behaviors[0], {SIZE.sub("", behavior.reason) for behavior in behaviors}
     why = reasons.pop() if len(reasons) == 1 else f"for example {first.slice}: {first.reason}"
-    return guarded(printable(f"{suite}: {first.metric}: undecided on {len(behaviors)} slices: {why}"))
+    return printable(f"{suite}: {first.metric}: undecided on {len(behaviors)} slices: {why}")
 
 
 def behavior_sentence(suite: str, behavior: Behavior) -> str:
@@ -87,10 +88,10 @@ def behavior_sentence(suite: str, behavior: Behavior) -> str:
     size = f"{behavior.size} row{'s' * (behavior.size != 1)}" + f", n {behavior.n}" * is_part
     where = f"{suite}: {behavior.slice} ({size}): {behavior.metric}"
     if behavior.verdict in ("regressed", "suspect"):
-        return guarded(printable(f"{where}: {behavior.verdict}: {change_words(behavior)}: {behavior.reason}"))
+        return printable(f"{where}: {behavior.verdict}: {change_words(behavior)}: {behavior.reason}")
     is_judged = behavior.verdict not in ("error", "no-baseline")  # by its value, so that the interval matters
     span = f", 95% {interval(behavior)}" if is_judged and interval(behavior) else ""
-    return guarded(printable(f"{where}: {behavior.verdict}: {behavior.reason}{span}"))
+    return printable(f"{where}: {behavior.verdict}: {behavior.reason}{span}")
 
 
 def verdict_words(behavior: Behavior) -> str:

@@ -14,7 +14,9 @@ from pytest_behave.report.lines import (
     failing_cases,
     fails,
     suspects,
+    unread_sentence,
 )
+from pytest_behave.text import for_github, for_github_property
 
 MOST_ANNOTATIONS = 10  # GitHub shows ten errors and ten warnings per step
 SUMMARY_LIMIT = 900 * 1024  # the limit is 1 MiB, beyond which the whole summary is dropped
@@ -31,11 +33,12 @@ class Annotation:
 
 
 def workflow_commands(run: Run) -> Iterator[str]:
-    """Yield workflow commands: an error per failing behavior or case, a warning per suspect or lenient one.
+    """Yield workflow commands: an error per unread file, failing behavior or case, a warning per suspect or lenient one.
 
     The last of each kind says how many more there are.
     """
-    errors = [_of_behavior(suite, item) for suite in run.suites for item in failing(suite)]
+    errors = [Annotation(item.path, 1, item.path, unread_sentence(item)) for item in run.unread]
+    errors += [_of_behavior(suite, item) for suite in run.suites for item in failing(suite)]
     errors += [_of_case(suite, case) for suite in run.suites for case in failing_cases(suite)]
     yield from _commands("error", errors, "fail")
     warnings = [_of_behavior(suite, item) for suite in run.suites for item in _only_warned(suite)]
@@ -58,15 +61,7 @@ def _of_case(suite: SuiteRun, case: CaseResult) -> Annotation:
 def _commands(kind: str, found: Sequence[Annotation], verb: str) -> Iterator[str]:
     shown = found if len(found) <= MOST_ANNOTATIONS else found[: MOST_ANNOTATIONS - 1]
     for item in shown:
-        place = f"file={_property(item.file)},line={item.line},title={_property(item.title)}"
-        yield f"::{kind} {place}::{_data(item.sentence)}"
+        file, title = for_github_property(item.file), for_github_property(item.title)
+        yield f"::{kind} file={file},line={item.line},title={title}::{for_github(item.sentence)}"
     if len(found) > len(shown):
         yield f"::{kind} title=pytest-behave::{len(found) - len(shown)} more behaviors {verb}; see the step summary"
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")

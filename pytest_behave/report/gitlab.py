@@ -9,18 +9,24 @@ from typing import Any
 
 from pytest_behave.records import Behavior, CaseResult, Run, SuiteRun
 from pytest_behave.report.changes import behavior_sentence
-from pytest_behave.report.lines import broken, case_sentence, failing_cases, fails, suspects
+from pytest_behave.report.lines import broken, case_sentence, failing_cases, fails, suspects, unread_sentence
+from pytest_behave.text import for_json
 
 SEVERITY = {"error": "blocker", "regressed": "critical", "violated": "major", "no-baseline": "major"}
 
 
 def gitlab_json(run: Run) -> str:
-    """Return the report: a JSON list with one entry per behavior or case that fails, warns or is suspect.
+    """Return the report: a JSON list, an entry per behavior or case that fails, warns or is suspect, and per unread file.
 
     An entry's fingerprint is that of the suite's file and name, the slice and the metric, so that GitLab tells what is
     new in a merge request from what was there before.
     """
-    return json.dumps([entry for suite in run.suites for entry in _entries(suite)], indent=1) + "\n"
+    unread = [
+        _entry(unread_sentence(item), "error", SEVERITY["error"], [item.path], _location(item.path, 1))
+        for item in run.unread
+    ]
+    entries = [*unread, *(entry for suite in run.suites for entry in _entries(suite))]
+    return for_json(json.dumps(entries, indent=1)) + "\n"
 
 
 def _entries(suite: SuiteRun) -> Iterator[dict[str, Any]]:
@@ -41,7 +47,11 @@ def _severity(suite: SuiteRun, behavior: Behavior) -> str:
 
 
 def _place(suite: SuiteRun, item: Behavior | CaseResult) -> dict[str, Any]:
-    return {"path": item.file or suite.path, "lines": {"begin": item.line or 1}}
+    return _location(item.file or suite.path, item.line or 1)
+
+
+def _location(path: str, line: int) -> dict[str, Any]:
+    return {"path": path, "lines": {"begin": line}}
 
 
 def _entry(sentence: str, verdict: str, severity: str, key: list[str], location: dict[str, Any]) -> dict[str, Any]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Iterable, Sequence
 
-from pytest_behave.records import Behavior, CaseResult, Instance, Run, SuiteRun
+from pytest_behave.records import Behavior, CaseResult, Instance, Run, SuiteRun, Unread
+from pytest_behave.records.verdicts import FAILING, UNSURE, WORST_FIRST
+from pytest_behave.text import printable
 
-ORDER = ("error", "regressed", "violated", "no-baseline", "suspect", "undecided", "known-failure", "holds")
-FAILING = ("error", "regressed", "violated", "no-baseline")
-UNSURE = ("suspect", "undecided")  # which fail strict runs
 MOST_CHARACTERS = 70
+MOST_OF_A_SENTENCE = 1_000
 ARROW = " \N{RIGHTWARDS ARROW} "
 
 
@@ -50,24 +49,6 @@ def bounds(behavior: Behavior) -> str:
     return text if behavior.decide == "observed" else f"{text} ({behavior.decide})"
 
 
-def printable(text: object) -> str:
-    """Return a text on one line without control characters, so that data cannot steer a terminal."""
-    flat = " ".join(str(text).split())
-    return "".join(
-        character if unicodedata.category(character)[0] != "C" else f"\\x{ord(character):02x}" for character in flat
-    )
-
-
-def guarded(line: str) -> str:
-    """Return a line of output that GitHub does not take for a command, whatever data it holds.
-
-    Its runner reads ``::name::`` after any white space, and ``##[name]`` anywhere (actions/runner, ActionCommand.cs).
-    """
-    start = line.lstrip()
-    plain = line[: len(line) - len(start)] + f": {start[2:]}" if start.startswith("::") else line
-    return plain.replace("##[", "# [")
-
-
 def clipped(text: object, width: int = MOST_CHARACTERS) -> str:
     """Return a printable text cut to a width."""
     flat = printable(text)
@@ -76,12 +57,12 @@ def clipped(text: object, width: int = MOST_CHARACTERS) -> str:
 
 def case_sentence(suite: str, case: CaseResult) -> str:
     """Return one line that says which checks a case failed."""
-    return guarded(printable(f"{suite}: case {case.id}: {case.verdict}: {case.reason}"))
+    return printable(f"{suite}: case {case.id}: {case.verdict}: {case.reason}")
 
 
 def case_section(case: CaseResult) -> str:
     """Return input, output and failed checks of a case; no output where the model failed to give one."""
-    lines = [f"input   {name}: {printable(value)}" for name, value in case.input.items()]
+    lines = [f"input   {printable(name)}: {printable(value)}" for name, value in case.input.items()]
     if case.verdict != "error" or case.output is not None:
         lines += [f"output  {printable(case.output)}"]
     lines += [f"failed  {printable(failure)}" for failure in case.failures]
@@ -103,15 +84,26 @@ def instance_line(instance: Instance) -> str:
     is_flip = instance.baseline_output not in (None, output)  # then the score that it had matters less than the input
     was_score = None if is_flip or instance.baseline_score is None else figure(instance.baseline_score)
     scored = "" if score is None else f"(score {figure(score)}{_was(figure(score), was_score, ', was {}')})"
-    inputs = "; ".join(f"{name} {clipped(value)}" for name, value in list(instance.input.items())[:4])
+    inputs = "; ".join(f"{clipped(name)} {clipped(value)}" for name, value in list(instance.input.items())[:4])
     given = ", ".join(f"{clipped(answer)} {count}" for answer, count in instance.answers.items())
     said = ", ".join(part for part in (target, words + f" (answers: {given})" * bool(given)) if part)
     start = " ".join(part for part in (f"{printable(instance.id)}:", said, scored) if part)
-    return guarded(f"{start}  {inputs}" if inputs else start)
+    return f"{start}  {inputs}" if inputs else start
 
 
 def _was(now: str, before: str | None, words: str = " (was {})") -> str:
     return "" if before is None or before == now else words.format(clipped(before))
+
+
+def reasons(item: Unread) -> list[str]:
+    """Return why something could not be read, line by line; of a traceback, the lines that say what was raised."""
+    lines = [line for line in item.message.splitlines() if line.strip()]
+    return [line[1:] for line in lines if line.startswith("E ")] or lines
+
+
+def unread_sentence(item: Unread) -> str:
+    """Return one line that says why something could not be read."""
+    return clipped(f"could not be read: {'; '.join(map(printable, reasons(item)))}", MOST_OF_A_SENTENCE)
 
 
 def worst_first(behaviors: Iterable[Behavior]) -> list[Behavior]:
@@ -121,7 +113,7 @@ def worst_first(behaviors: Iterable[Behavior]) -> list[Behavior]:
 
 def badness(behavior: Behavior) -> tuple[int, bool, float, str, str]:
     """Return what reports sort by, the worst first; what only warns comes after what fails for the same reason."""
-    place = ORDER.index(behavior.verdict or "holds")
+    place = WORST_FIRST.index(behavior.verdict or "holds")
     return place, behavior.severity == "warning", -excess(behavior), behavior.slice, behavior.metric
 
 
@@ -145,7 +137,7 @@ def verdicts(suite: SuiteRun) -> list[str]:
 def count_line(run: Run) -> str:
     """Return one line: how many behaviors and cases have which verdict, in how many suites, and how many improved."""
     found = [verdict for suite in run.suites for verdict in verdicts(suite)]
-    counts = {verdict: found.count(verdict) for verdict in ORDER}
+    counts = {verdict: found.count(verdict) for verdict in WORST_FIRST}
     parts = [f"{count} {_counted(verdict, count)}" for verdict, count in reversed(counts.items()) if count]
     suites = f"{len(run.suites)} suite{'s' * (len(run.suites) != 1)}"
     better = sum(improved(behavior) for suite in run.suites for behavior in suite.behaviors)

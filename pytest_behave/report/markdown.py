@@ -26,22 +26,21 @@ from pytest_behave.report.lines import (
     figure,
     interval,
     moved,
+    reasons,
 )
 from pytest_behave.report.pieces import (
     MOST_CHARACTERS,
     cell,
     chunked,
     cut,
-    escaped,
     folded,
     header,
-    in_html,
+    heading,
     row,
     titled,
 )
 from pytest_behave.report.stories import Story, also_names, stories
-
-__all__ = ["COMMENT_LIMIT", "MARKER", "escaped", "markdown"]
+from pytest_behave.text import for_markdown
 
 MARKER = "<!-- pytest-behave -->"
 COMMENT_LIMIT = 65_536
@@ -80,13 +79,11 @@ def _several(count: int, word: str) -> str:
 
 
 def _unread(files: Sequence[Unread]) -> Iterator[str]:
-    yield from chunked(("could not be read", "why"), [row(cell(item.path), _why(item.message)) for item in files])
+    yield from chunked(("could not be read", "why"), [row(cell(item.path), _why(item)) for item in files])
 
 
-def _why(message: str) -> str:
-    """Return the first lines of an error; of a traceback, those that say what was raised."""
-    lines = [line for line in message.splitlines() if line.strip()]
-    lines = [line[1:] for line in lines if line.startswith("E ")] or lines
+def _why(item: Unread) -> str:
+    lines = reasons(item)
     more = len(lines) - MOST_LINES
     return "<br>".join([*map(cell, lines[:MOST_LINES]), *([f"... and {more} more lines"] if more > 0 else [])])
 
@@ -207,7 +204,7 @@ def _evidence(behavior: Behavior, instances: Sequence[Instance]) -> Iterator[str
         return
     counts = flip_counts(behavior.baseline)
     shown = f"{len(instances)} instance{'s' * (len(instances) != 1)}" + f" ({counts})" * bool(counts)
-    title = f"{in_html(f'{behavior.slice} {behavior.metric}')}: {shown}"
+    title = f"{heading(f'{behavior.slice} {behavior.metric}')}: {shown}"
     is_flipped = any(instance.baseline_output is not None for instance in instances)
     rows = [_flipped_row(instance) if is_flipped else _instance_row(instance) for instance in instances]
     table = "\n".join([header(FLIPPED if is_flipped else INSTANCE), *rows])
@@ -229,7 +226,7 @@ def _flipped_row(instance: Instance) -> str:
 
 
 def _row_of(*texts: str) -> str:
-    return row(*(escaped(clipped(text, 2 * MOST_CHARACTERS)) for text in texts))
+    return row(*(for_markdown(clipped(text, 2 * MOST_CHARACTERS)) for text in texts))
 
 
 def _inputs(inputs: Mapping[str, str]) -> str:

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Iterator, Sequence
 
-from pytest_behave.report.lines import clipped, printable
+from pytest_behave.report.lines import clipped
+from pytest_behave.text import for_html, for_markdown
 
-SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~$-])")
-NUMBERED = re.compile(r"^(\d+)\.(?=\s|$)")  # would start a list
-# GitHub looks for mentions, references and addresses in what it rendered, where an entity or a backslash is gone
-# (github/cmark-gfm#181, openjdk/skara#1548); an empty comment keeps them apart
-LIVE = re.compile(r"@|#(?=\d)|\bGH\\?-(?=\d)|\bwww(?=\.)|:(?=//)", re.IGNORECASE)
 MOST_CHARACTERS = 300  # of a cell: one long reason must not push the others out of the comment
 ROWS_OF_A_SECTION = 50
 CHARACTERS_OF_A_SECTION = 10_000
 
 
-def escaped(text: object) -> str:
-    """Return text from data so that Markdown and HTML show it as it is, and nobody is mentioned by it."""
-    plain = SPECIAL.sub(r"\\\1", html.escape(printable(text), quote=False))
-    return LIVE.sub(r"\g<0><!-- -->", NUMBERED.sub(r"\1\\.", plain))
-
-
-def in_html(text: object) -> str:
-    """Return text from data for a line of HTML, in which Markdown's backslashes would be seen."""
-    shown = html.escape(printable(clipped(text, MOST_CHARACTERS)), quote=False)
-    return LIVE.sub(r"\g<0><!-- -->", shown)
-
-
 def cell(text: object) -> str:
     """Return text from data for one cell of a table, cut to what a cell holds."""
-    return escaped(clipped(text, MOST_CHARACTERS))
+    return for_markdown(clipped(text, MOST_CHARACTERS))
+
+
+def heading(text: object) -> str:
+    """Return text from data for a line of HTML, cut as a cell is."""
+    return for_html(clipped(text, MOST_CHARACTERS))
 
 
 def row(*cells: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
 from typing import Any, Literal
 
+from pytest_behave import files
 from pytest_behave.errors import BehaveError
 from pytest_behave.records import Run
 from pytest_behave.report.record import FORMAT, run_from_json
@@ -23,10 +24,14 @@ KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or
 
 def read_record(content: bytes, name: str) -> Run:
     """Return the run of a record; raises BehaveError."""
+    if files.is_pointer(content):
+        raise BehaveError(f"{name} {files.ADVICE}")
     try:
         data = json.loads(content, parse_constant=_refused)
-    except (ValueError, RecursionError) as error:
-        raise BehaveError(f"{name} is not a run record, as it is not JSON ({error}): {HOW}") from None
+    except BehaveError as error:
+        raise BehaveError(f"{name} is not a run record: {error}: {HOW}") from None
+    except (ValueError, RecursionError):
+        raise BehaveError(f"{name} is not a run record, as it is not JSON: {HOW}") from None
     version = data.get("format") if isinstance(data, dict) else None
     if version != FORMAT:
         if isinstance(version, str) and version.startswith("pytest-behave/run-"):
@@ -44,7 +49,7 @@ def read_record(content: bytes, name: str) -> Run:
 
 
 def _refused(constant: str) -> float:
-    raise ValueError(f"{constant} is no number")
+    raise BehaveError(f"{constant} is no number")
 
 
 @functools.cache

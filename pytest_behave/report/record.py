@@ -20,9 +20,11 @@ from pytest_behave.records import (
     Instance,
     Run,
     SuiteRun,
+    Unread,
 )
+from pytest_behave.records.verdicts import FAILING
 from pytest_behave.report.changes import behavior_sentence
-from pytest_behave.report.lines import FAILING, case_section, case_sentence, fails, instance_section, verdicts
+from pytest_behave.report.lines import case_section, case_sentence, fails, instance_section, verdicts
 
 FORMAT = "pytest-behave/run-1"
 Relative = Callable[[str], str]
@@ -31,7 +33,8 @@ Relative = Callable[[str], str]
 def run_to_json(run: Run) -> dict[str, Any]:
     """Return the run record: plain dicts, lists, texts and finite numbers."""
     suites = [suite_to_json(suite, str) for suite in run.suites]
-    return {"format": FORMAT, "suites": suites, "totals": totals(run)}
+    unread = [{"path": item.path, "verdict": "error", "message": item.message} for item in run.unread]
+    return {"format": FORMAT, "suites": suites, "unread": unread, "totals": totals(run)}
 
 
 def suite_to_json(suite: SuiteRun, relative: Relative) -> dict[str, Any]:
@@ -43,13 +46,16 @@ def suite_to_json(suite: SuiteRun, relative: Relative) -> dict[str, Any]:
         "flips": [instance_to_json(instance) for instance in suite.flips],
         "invariances": [],
     }
-    results |= {name: [kind.to_json(item, relative) for item in getattr(suite, name)] for name, kind in KINDS.items()}
+    results |= {
+        name: [kind.to_json(item, relative) for item in getattr(suite, name)] for name, kind in RESULT_KINDS.items()
+    }
     return {**header_to_json(suite, relative), **results}
 
 
 def totals(run: Run) -> dict[str, int]:
-    """Return how many results of all kinds have each verdict."""
+    """Return how many results of all kinds have each verdict; a file that could not be read is an error."""
     counts = Counter(verdict for suite in run.suites for verdict in verdicts(suite))
+    counts.update(["error"] * len(run.unread))
     return dict(sorted(counts.items()))
 
 
@@ -168,12 +174,13 @@ def _plain(value: Any) -> Any:
 
 def run_from_json(data: Mapping[str, Any]) -> Run:
     """Return the Run that a record was made from."""
-    return Run(tuple(suite_from_json(suite) for suite in data["suites"]))
+    unread = tuple(Unread(item["path"], item["message"]) for item in data.get("unread", ()))
+    return Run(tuple(suite_from_json(suite) for suite in data["suites"]), unread)
 
 
 def suite_from_json(data: Mapping[str, Any]) -> SuiteRun:
     """Return one suite of a record."""
-    results = {name: tuple(map(kind.from_json, data[name])) for name, kind in KINDS.items()}
+    results = {name: tuple(map(kind.from_json, data[name])) for name, kind in RESULT_KINDS.items()}
     return SuiteRun(
         suite=data["suite"],
         path=data["path"],
@@ -251,7 +258,7 @@ class Kind:
 
 
 # every kind of result, by the field of a SuiteRun (and of a suite in the record) that holds it
-KINDS = {
+RESULT_KINDS = {
     "behaviors": Kind(
         behavior_to_json,
         behavior_from_json,

@@ -7,6 +7,7 @@ import math
 from tabulate import tabulate
 
 from pytest_behave.records.selfcheck import SelfCheck, Sight
+from pytest_behave.text import printable
 
 MOST_ROWS = 10_000_000
 
@@ -29,7 +30,13 @@ def selfcheck_lines(check: SelfCheck) -> list[str]:
     if check.alike:
         lines.append("  the two models give the same values everywhere, so the losses below are best cases")
     rows = [
-        [sight.slice, sight.metric, f"{sight.rows:,}{' clusters' * sight.clusters}", _loss(sight), _advice(sight)]
+        [
+            printable(sight.slice),
+            printable(sight.metric),
+            f"{sight.rows:,}{' clusters' * sight.clusters}",
+            _loss(sight),
+            _advice(sight),
+        ]
         for sight in sorted(check.sights, key=lambda sight: (-(sight.loss or math.inf), sight.slice, sight.metric))
     ]
     headers = ("slice", "metric", "rows", "sees a loss of", "to see less")

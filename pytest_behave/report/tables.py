@@ -11,7 +11,8 @@ from functools import partial
 
 from pytest_behave.records import Behavior
 from pytest_behave.report.changes import change_and_interval, flip_counts, values
-from pytest_behave.report.lines import ARROW, bounds, figure, interval, printable
+from pytest_behave.report.lines import ARROW, bounds, figure, interval
+from pytest_behave.text import printable
 
 LEAST_NAME = 12
 NAMES = ("slice", "metric")
@@ -142,6 +143,8 @@ def indented(text: str, width: int) -> str:
 
 def cells(text: str) -> int:
     """Return how many columns of a terminal a text takes: two for each wide character, none for a combining one."""
+    if text.isascii():
+        return len(text)
     return sum(
         2 if unicodedata.east_asian_width(character) in "WF" else unicodedata.category(character) not in ("Mn", "Me")
         for character in text

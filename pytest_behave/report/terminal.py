@@ -17,12 +17,11 @@ from pytest_behave.report.groups import Groups, grouped
 from pytest_behave.report.lines import (
     count_line,
     failing_cases,
-    guarded,
     instance_line,
-    printable,
 )
 from pytest_behave.report.stories import Story, also_names, stories
 from pytest_behave.report.tables import ABSOLUTE, COMPARED, fitted, indented, table_lines, wrapped
+from pytest_behave.text import for_terminal, printable
 
 ELSEWHERE = "; --behave-report=md:PATH has them all"
 MOST_ROWS = 30
@@ -33,12 +32,15 @@ UNMEASURED = {"error": "error in", "no-baseline": "no baseline for"}
 
 def summary_lines(run: Run, width: int) -> Iterator[str]:
     """Yield the lines of the summary; the caller prints them."""
-    for line in wrapped(f"behave: {count_line(run)}", width):
-        yield guarded(line)
+    yield from map(for_terminal, _lines(run, width))
+
+
+def _lines(run: Run, width: int) -> Iterator[str]:
+    yield from wrapped(f"behave: {count_line(run)}", width)
     for suite in run.suites:
         found = grouped(suite)
         if _is_worth_telling(found) or failing_cases(suite) or suite.notes or _accepted(suite):
-            yield from map(guarded, _suite_lines(suite, found, width))
+            yield from _suite_lines(suite, found, width)
 
 
 def _is_worth_telling(found: Groups) -> bool:

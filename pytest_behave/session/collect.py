@@ -5,35 +5,36 @@ Nodes know what a suite declares and what became of it, not the suite itself: an
 
 from __future__ import annotations
 
+import linecache
 import sys
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from _pytest.warnings import catch_warnings_for_item
 
-from pytest_behave.errors import BehaveError
+from pytest_behave.errors import BehaveError, SuiteError
 from pytest_behave.names import BehaveWarning
-from pytest_behave.records import Behavior, CaseResult
+from pytest_behave.records import Behavior, CaseResult, Key
 from pytest_behave.records.memory import uncollected
+from pytest_behave.records.verdicts import ACCEPTABLE, FAILING, UNSURE
 from pytest_behave.report.changes import behavior_sentence, declaration_of
-from pytest_behave.report.lines import FAILING, UNSURE
-from pytest_behave.report.record import KINDS
+from pytest_behave.report.record import RESULT_KINDS
 from pytest_behave.session import outline
 from pytest_behave.session.parts import PARTS, Parts
 from pytest_behave.session.suites import Result
-
-ACCEPTABLE = ("regressed", "no-baseline", "suspect")
+from pytest_behave.text import for_terminal, lines_for_terminal, sentences
 
 
 class BehaviorFailure(AssertionError):  # noqa: N818 - the name stands in pytest's own output
     """A behavior or case failed; its text is one line, the evidence goes into a section of the report."""
 
     def __init__(self, sentence: str, title: str, section: str) -> None:
-        super().__init__(sentence)
+        super().__init__(for_terminal(sentence))
         self.title = title
-        self.section = section
+        self.section = lines_for_terminal(section)
 
 
 class SuiteFile(pytest.File):
@@ -46,30 +47,30 @@ class SuiteFile(pytest.File):
         parts = self.config.stash[PARTS]
         try:
             found = parts.suites.outline(self.path)
-        except BehaveError as error:
-            raise self.CollectError(parts.options.shown(error)) from None
+        except SuiteError as error:
+            raise self.CollectError("\n".join(map(parts.options.shown, sentences(error)))) from None
         if found.baseline is not None:
             self._check_baseline(found.suite, Path(found.baseline))
         self.add_marker("behave")
         for group in found.groups:
-            yield Group.from_parent(self, name=group.name, kind=group.kind, entries=group.entries)
+            yield Group.from_parent(self, name=for_terminal(group.name), group=group)
 
     def _check_baseline(self, name: str, values: Path) -> None:
         other = self.config.stash[PARTS].suites.first_with(values, self.path)
         if other != self.path:
-            raise self.CollectError(
+            said = (
                 f"{self.path.name}: its name is {name!r}, as that of {other.name}, so both would store their baseline in "
                 f"{values.parent.name}/{values.name}: give one of them another name by `suite:`"
             )
+            raise self.CollectError(for_terminal(said))
 
 
 class Group(pytest.Collector):
-    """The items of one slice, or the golden cases."""
+    """The items of one slice, or the golden cases. Node ids are made of names as they can be shown."""
 
-    def __init__(self, kind: str, entries: Sequence[outline.Entry], **kwargs: Any) -> None:
+    def __init__(self, group: outline.Group, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.kind = kind
-        self.entries = entries
+        self.group = group
 
     def collect(self) -> Iterable[pytest.Item]:
         """Return the items, in the order of the suite."""
@@ -78,12 +79,12 @@ class Group(pytest.Collector):
             raise TypeError("a group of items lives below a suite file")
         items: list[SuiteItem] = []
         with uncollected():
-            for index, entry in enumerate(self.entries):
+            for index, entry in enumerate(self.group.entries):
                 shared = items[0]._fixtureinfo if items else None  # noqa: SLF001 - as pytest does for parameters
-                item = ITEMS[self.kind].from_parent(
-                    self, name=entry.name, callobj=_replaced_by_runtest, fixtureinfo=shared
+                item = ITEMS[self.group.kind].from_parent(
+                    self, name=for_terminal(entry.name), callobj=_replaced_by_runtest, fixtureinfo=shared
                 )
-                item.entry, item.index, item.suite_file = entry, index, suite
+                item.key, item.entry, item.index, item.suite_file = (self.group.name, entry.name), entry, index, suite
                 items.append(item)
         return items
 
@@ -99,6 +100,7 @@ class SuiteItem(pytest.Function):
     """
 
     kind: str
+    key: Key  # slice and metric, or "cases" and the id of a case
     entry: outline.Entry
     index: int = 0
     suite_file: SuiteFile
@@ -126,9 +128,18 @@ class SuiteItem(pytest.Function):
         """Return the place in the YAML file and the heading of a failure."""
         file, line = self.entry.file, self.entry.line
         return (
-            Path(file) if file is not None else self.path,
+            Path(for_terminal(file if file is not None else self.path)),
             line - 1 if line is not None else None,
             f"{self.parent.name if self.parent else ''} {self.name}",
+        )
+
+    def warn(self, warning: Warning) -> None:
+        """Warn at a line of the suite. pytest shows that line as it is in the file, unless it could steer the output."""
+        path, before, _ = self.reportinfo()
+        number = (before or 0) + 1
+        line = linecache.getline(str(path), number).strip()
+        warnings.warn_explicit(
+            warning, None, filename=self.location[0], lineno=number if for_terminal(line) == line else 0
         )
 
     def measure_early(self) -> None:
@@ -152,7 +163,7 @@ class SuiteItem(pytest.Function):
         found = [result for _, result in self.results()]
         for result in found:
             self.add_properties(result)
-        outcome, kind = self.outcome, KINDS[self.kind]
+        outcome, kind = self.outcome, RESULT_KINDS[self.kind]
         for result in found:
             if self.fails(result):
                 title, section = ("traceback", outcome.crash) if outcome.crash else kind.section(result)
@@ -163,11 +174,11 @@ class SuiteItem(pytest.Function):
         if not found:
             raise BehaviorFailure(f"{self.nodeid} was not measured", "", "")
         if all(result.verdict == "known-failure" for result in found):
-            pytest.xfail(found[0].reason)
+            pytest.xfail(for_terminal(found[0].reason))
 
     def fails(self, result: Any) -> bool:
         """Tell whether a result fails the item."""
-        return KINDS[self.kind].fails(result, self.parts.options.is_strict)
+        return RESULT_KINDS[self.kind].fails(result, self.parts.options.is_strict)
 
     def warn_of(self, result: Any) -> None:
         """Warn of a result that passes in doubt, where a kind has such."""
@@ -185,7 +196,7 @@ class SuiteItem(pytest.Function):
         if shown.reprcrash is not None:
             shown.reprcrash.message = message
             if self.entry.file is not None and self.entry.line is not None:
-                shown.reprcrash.path, shown.reprcrash.lineno = self.entry.file, self.entry.line
+                shown.reprcrash.path, shown.reprcrash.lineno = for_terminal(self.entry.file), self.entry.line
         if isinstance(excinfo.value, BehaviorFailure) and excinfo.value.section:
             shown.addsection(excinfo.value.title, excinfo.value.section)
         return shown
@@ -202,10 +213,10 @@ class BehaviorItem(SuiteItem):
 
     def results(self) -> list[tuple[int, Behavior]]:
         """Return the item's behaviors with their places in the run: one, or those of a deferred family."""
-        group = self.parent.name if self.parent else ""
+        group, metric = self.key
         found = self.outcome.behaviors_of(group)
-        own = [(index, item) for index, item in found if (item.slice, item.metric) == (group, self.name)]
-        return own or [(index, item) for index, item in found if item.metric in (self.name, f"{self.name} gap")]
+        own = [(index, item) for index, item in found if (item.slice, item.metric) == self.key]
+        return own or [(index, item) for index, item in found if item.metric in (metric, f"{metric} gap")]
 
     def _is_stored(self, behavior: Behavior) -> bool:
         """Tell whether this run stores the change that it found; one against another model cannot be."""
@@ -223,7 +234,7 @@ class BehaviorItem(SuiteItem):
         shared = None
         if result.verdict == "undecided":  # where several share a sentence, pytest shows it once for all
             shared = self.outcome.warnings.get(declaration_of(result))
-        self.warn(BehaveWarning(shared or behavior_sentence(self.outcome.run.suite, result)))
+        self.warn(BehaveWarning(for_terminal(shared or behavior_sentence(self.outcome.run.suite, result))))
 
     def add_properties(self, result: Behavior) -> None:
         """Add the figures of a behavior."""
@@ -243,10 +254,14 @@ class BehaviorItem(SuiteItem):
             "fixed": None if change is None else change.fixed,
         }
         self.user_properties += [
-            (f"behave.{name}", value if isinstance(value, (int, str)) else f"{value:.6g}")
-            for name, value in figures.items()
-            if value is not None
+            (f"behave.{name}", _shown(value)) for name, value in figures.items() if value is not None
         ]
+
+
+def _shown(value: float | str) -> int | str:
+    if isinstance(value, str):
+        return for_terminal(value)
+    return value if isinstance(value, int) else f"{value:.6g}"
 
 
 class CaseItem(SuiteItem):

@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_behave.errors import BaselineError
+from pytest_behave.errors import BaselineError, BehaveError
+from pytest_behave.guard import guarded
 from pytest_behave.records import Run, SuiteRun, Unread
 from pytest_behave.records.memory import uncollected
-from pytest_behave.report.record import KINDS
+from pytest_behave.report.record import RESULT_KINDS
+from pytest_behave.report.writing import write_report
+from pytest_behave.session.options import refused
 from pytest_behave.session.parts import Parts
 from pytest_behave.session.runner import views_to_accept
 from pytest_behave.session.sharing import begun_and_not_ended
+from pytest_behave.text import for_json, for_terminal
 
 if TYPE_CHECKING:
-    from pytest_behave.evaluate.acceptance import Acceptance
+    from pytest_behave.commands.acceptance import Acceptance
 
 
 class Controller:
@@ -36,6 +40,7 @@ class Controller:
         self.said: dict[str, None] = {}
         self.uncollected = False
         self._unread: dict[str, str] = {}
+        self._troubles: list[str] = []  # what could not be written, to be said once the verdicts are
         self._has_lost_workers = False
         self._has_lost_suites = False
         self.targets = [self._target(text) for text in config.getoption("behave_report")]
@@ -43,7 +48,7 @@ class Controller:
     def _target(self, text: str) -> tuple[str, Path]:
         kind, colon, path = text.partition(":")
         if not colon or not path:
-            raise pytest.UsageError(f"--behave-report={text}: write TYPE:PATH, for example json:behave.json")
+            raise refused(f"--behave-report={text}: write TYPE:PATH, for example json:behave.json")
         return kind, Path(path)
 
     @pytest.hookimpl
@@ -52,12 +57,16 @@ class Controller:
         formats = self._formats()
         for kind, _ in self.targets:
             if kind not in formats:
-                raise pytest.UsageError(f"--behave-report: unknown type {kind!r} (known: {', '.join(sorted(formats))})")
+                raise refused(f"--behave-report: unknown type {kind!r} (known: {', '.join(sorted(formats))})")
 
     def _formats(self) -> dict[str, Callable[[Run], str]]:
         formats: dict[str, Callable[[Run], str]] = {"json": _json_text, "md": _markdown_text, "gitlab": _gitlab_text}
-        for more in self.config.hook.pytest_behave_report_formats():
-            formats |= more
+        try:
+            with guarded(BehaveError, "a plugin asked for report formats raised"):
+                for more in self.config.hook.pytest_behave_report_formats():
+                    formats |= more
+        except BehaveError as error:
+            raise refused(f"--behave-report: {error}") from None
         return formats
 
     @pytest.hookimpl
@@ -97,7 +106,7 @@ class Controller:
             return
         run = result.run
         arrived: dict[str, Any] = {
-            kind: tuple(getattr(run, kind)[place] for place in sorted(places.get(kind, ()))) for kind in KINDS
+            kind: tuple(getattr(run, kind)[place] for place in sorted(places.get(kind, ()))) for kind in RESULT_KINDS
         }
         yield replace(run, **arrived)
 
@@ -136,21 +145,23 @@ class Controller:
             if self._parts.suites.known(path) is not None:
                 continue  # another worker found out, and its items arrived
             run = self._parts.suites.lost(path).run
-            self._arrived[path] = {kind: set(range(len(getattr(run, kind)))) for kind in KINDS}
+            self._arrived[path] = {kind: set(range(len(getattr(run, kind)))) for kind in RESULT_KINDS}
             self._has_lost_suites, self._run = True, None
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Never call it a success that a suite was lost with its worker."""
+        """Never call it a success that a suite was lost with its worker, or that a report is missing."""
         if self._has_lost_suites and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if self._troubles and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def _accept(self) -> None:
         """Print what becomes the baseline, then write it; only after a run that came to its end."""
         mode = self._parts.options.mode
         if mode == "check" or self.config.option.collectonly:
             return
-        from pytest_behave.evaluate.acceptance import acceptance, union
+        from pytest_behave.commands.acceptance import acceptance, union
 
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         if self.uncollected and not self.config.option.continue_on_collection_errors:
@@ -178,7 +189,7 @@ class Controller:
                 )
                 self._write_baseline(reporter, accepted)
         except BaselineError as error:
-            raise pytest.UsageError(f"--behave-baseline={mode}: {self._shown(error)}") from None
+            raise refused(f"--behave-baseline={mode}: {self._shown(error)}") from None
 
     def _write_baseline(self, reporter: pytest.TerminalReporter | None, accepted: Acceptance) -> None:
         self._print(reporter, accepted.lines)
@@ -196,7 +207,7 @@ class Controller:
     def _print(self, reporter: pytest.TerminalReporter | None, lines: Iterable[str]) -> None:
         if reporter is not None:
             for line in lines:
-                reporter.write_line(line)
+                reporter.write_line(for_terminal(line))
 
     def _shown(self, text: object) -> str:
         return self._parts.options.shown(text)
@@ -207,14 +218,24 @@ class Controller:
         run, formats = self.run(), self._formats()
         for kind, path in self.targets:
             target = self.config.invocation_params.dir / path
-            try:
+            with self._trouble(f"--behave-report={kind}:{path}"):
+                with guarded(BehaveError, f"the report format {kind!r} raised"):
+                    text = formats[kind](run)
+                if not isinstance(text, str):
+                    raise BehaveError(f"the report format {kind!r} gives {type(text).__name__}, not text")
                 target.parent.mkdir(parents=True, exist_ok=True)
-                unfinished = target.with_name(f".{target.name}.unfinished")
-                unfinished.write_text(formats[kind](run), encoding="utf-8", errors="backslashreplace")
-                unfinished.replace(target)
-            except OSError as error:
-                raise pytest.UsageError(f"--behave-report={kind}:{path} cannot be written: {error.strerror}") from None
-        self._append_step_summary(run)
+                write_report(target, text)
+        with self._trouble("GITHUB_STEP_SUMMARY"):
+            self._append_step_summary(run)
+
+    @contextlib.contextmanager
+    def _trouble(self, what: str) -> Iterator[None]:
+        """Remember why something could not be written: the verdicts come first."""
+        try:
+            yield
+        except (OSError, BehaveError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+            self._troubles.append(f"{what} cannot be written: {reason}")
 
     def _append_step_summary(self, run: Run) -> None:
         name = os.environ.get("GITHUB_STEP_SUMMARY")
@@ -232,20 +253,20 @@ class Controller:
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print what broke, what to know of the run, and on GitHub the annotations."""
-        for text in {**self.said, **self._parts.messages.said}:
-            terminalreporter.write_line(f"behave: {text}")
-        if not self._arrived:
+        said = (*self.said, *self._parts.messages.said)
+        self._print(terminalreporter, (f"behave: {text}" for text in dict.fromkeys(said)))
+        self._print(terminalreporter, (f"ERROR: {text}" for text in self._troubles))
+        if not self._arrived and not self._unread:
             return
         from pytest_behave.report.github import workflow_commands
         from pytest_behave.report.terminal import summary_lines
 
         run = self.run()
         width = terminalreporter._tw.fullwidth  # noqa: SLF001 - pytest has no other way to tell the width
-        lines = list(summary_lines(run, width))
+        lines = list(summary_lines(run, width)) if run.suites else []
         if len(lines) > 1:
             terminalreporter.section("behaviors")
-        for line in lines:
-            terminalreporter.write_line(line)
+        self._print(terminalreporter, lines)
         other = self.config.pluginmanager.has_plugin("pytest_github_actions_annotate_failures")
         if os.environ.get("GITHUB_ACTIONS") == "true" and not other:
             for line in workflow_commands(run):
@@ -255,7 +276,7 @@ class Controller:
 def _json_text(run: Run) -> str:
     from pytest_behave.report.record import run_to_json
 
-    return json.dumps(run_to_json(run), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return for_json(json.dumps(run_to_json(run), indent=1, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def _markdown_text(run: Run) -> str:

@@ -10,7 +10,7 @@ from pytest_behave.session.parts import PARTS
 if TYPE_CHECKING:
     import pytest
 
-    from pytest_behave.evaluate.frames import SuiteView
+    from pytest_behave.evaluate.views import SuiteView
 
 
 class Behave:
@@ -22,9 +22,9 @@ class Behave:
     def suite(self, **declaration: Any) -> SuiteView:
         """Return a suite over a data frame: ``data``, ``model``, and the parts of the suite format by name.
 
-        See ``pytest_behave.evaluate.frames.suite_of_frame`` for the arguments.
+        See ``pytest_behave.evaluate.views.suite_of_frame`` for the arguments.
         """
-        from pytest_behave.evaluate.frames import suite_of_frame
+        from pytest_behave.evaluate.views import suite_of_frame
 
         folder, parts = Path(self._config.rootpath), self._config.stash[PARTS]
         view = suite_of_frame(
@@ -41,7 +41,7 @@ class Behave:
 
 def explain_comparison(operator: str, left: object, right: object) -> list[str] | None:
     """Return the lines that a failed comparison with a metric shows, or None if neither side is one."""
-    from pytest_behave.evaluate.frames import MetricValue, Regression
+    from pytest_behave.evaluate.views import MetricValue, Regression
 
     values = [side for side in (left, right) if isinstance(side, (MetricValue, Regression))]
     if not values:

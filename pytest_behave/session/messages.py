@@ -8,6 +8,7 @@ from typing import TextIO
 import pytest
 
 from pytest_behave.predict.waiting import Audience
+from pytest_behave.text import for_terminal
 
 
 class Messages:
@@ -35,5 +36,5 @@ class Messages:
 
     def _show(self, text: str) -> None:
         if self._screen is not None:
-            self._screen.write(f"behave: {text}\r\n")
+            self._screen.write(f"{for_terminal(f'behave: {text}')}\r\n")
             self._screen.flush()

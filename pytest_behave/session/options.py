@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_behave.text import for_terminal
+
 
 class RunOptions:
     """The options that decide what becomes of a behavior, and paths as pytest and the reports show them."""
@@ -36,3 +38,8 @@ class RunOptions:
             except ValueError:
                 self._relative[name] = Path(name).as_posix()
         return self._relative[name]
+
+
+def refused(text: str) -> pytest.UsageError:
+    """Return the error that ends pytest before anything runs."""
+    return pytest.UsageError(for_terminal(text))

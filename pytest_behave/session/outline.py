@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_behave.errors import BehaveError
+from pytest_behave.errors import BehaveError, SuiteError
 from pytest_behave.records import Behavior, CaseResult, Place, SuiteRun
 
 if TYPE_CHECKING:
@@ -80,15 +80,15 @@ def _entry(name: str, place: Place | None) -> Entry:
 def to_text(outline: Outline | BehaveError) -> str:
     """Return an outline, or why there is none, as text."""
     if isinstance(outline, BehaveError):
-        return json.dumps({"error": str(outline)})
+        return json.dumps({"problems": outline.problems if isinstance(outline, SuiteError) else [str(outline)]})
     return json.dumps({name: getattr(outline, name) for name in Outline.__slots__})
 
 
 def from_text(text: str) -> Outline:
-    """Return the outline that a text was made from; raises BehaveError if it says why there is none."""
+    """Return the outline that a text was made from; raises SuiteError if it says why there is none."""
     data: dict[str, Any] = json.loads(text)
-    if "error" in data:
-        raise BehaveError(data["error"])
+    if "problems" in data:
+        raise SuiteError(data["problems"])
     groups = (Group(name, kind, tuple(Entry(*entry) for entry in entries)) for name, kind, entries in data["groups"])
     return Outline(**{**data, "groups": tuple(groups)})
 

@@ -17,7 +17,7 @@ from pytest_behave.session.workshop import Workshop
 
 if TYPE_CHECKING:
     from pytest_behave.changed import Changed
-    from pytest_behave.evaluate.frames import SuiteView
+    from pytest_behave.evaluate.views import SuiteView
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_behave.predict.directory import is_cache
+from pytest_behave.session.options import refused
 
 if TYPE_CHECKING:
     from pytest_behave.predict.cache import Cache
@@ -41,10 +42,9 @@ class Places:
     @pytest.hookimpl
     def pytest_sessionstart(self) -> None:
         """Refuse a folder of other files before anything is read."""
-        folder = self.cache
-        if folder is not None and folder.is_dir() and any(folder.iterdir()) and not is_cache(folder):
-            raise pytest.UsageError(
-                f"--behave-cache: {folder} holds other files and is no prediction cache: name a folder of its own"
+        if self.cache is not None and _holds_other_files(self.cache):
+            raise refused(
+                f"--behave-cache: {self.cache} holds other files and is no prediction cache: name a folder of its own"
             )
 
     def open_cache(self) -> Cache | None:
@@ -64,3 +64,11 @@ def _cache_folder(config: pytest.Config) -> Path | None:
     if given:
         return config.invocation_params.dir / given
     return config.rootpath / str(config.getini("behave_cache"))
+
+
+def _holds_other_files(folder: Path) -> bool:
+    """Tell whether a folder is there and no cache; of one that cannot be read, the cache itself will tell."""
+    try:
+        return folder.is_dir() and any(folder.iterdir()) and not is_cache(folder)
+    except OSError:
+        return False

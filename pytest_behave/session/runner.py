@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from pytest_behave.errors import BehaveError
 from pytest_behave.names import SUFFIXES
 from pytest_behave.records import Run
 from pytest_behave.session.ahead import suite_files_ahead
 from pytest_behave.session.collect import SuiteFile, SuiteItem
 from pytest_behave.session.parts import Parts
+from pytest_behave.text import for_terminal, sentences
 
 
 class Runner:
@@ -40,12 +42,16 @@ class Runner:
         """Collect ``*.behave.yaml``."""
         if not file_path.name.endswith(SUFFIXES):
             return None
-        stand_in = None if self._parts.changed is None else self._parts.changed.stand_in(file_path, parent)
+        name = self._parts.options.relative(file_path)
+        # a file's name may hold anything, its node id may not
+        named: dict[str, Any] = {} if for_terminal(name) == name else {"nodeid": for_terminal(name)}
+        changed = self._parts.changed
+        stand_in = None if changed is None else changed.stand_in(file_path, parent, **named)
         if stand_in is not None:
             return stand_in
         if any(parent.session.isinitpath(path) for path in (file_path, *file_path.parents)):
             self._parts.suites.expect(file_path)
-        suite: pytest.Collector = SuiteFile.from_parent(parent, path=file_path)
+        suite: pytest.Collector = SuiteFile.from_parent(parent, path=file_path, **named)
         return suite
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -73,17 +79,20 @@ class Runner:
     @pytest.hookimpl
     def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> list[str] | None:
         """Explain failed comparisons with a metric of a suite."""
-        if "pytest_behave.evaluate.frames" not in sys.modules:
+        if "pytest_behave.evaluate.views" not in sys.modules:
             return None
         from pytest_behave.session.fixture import explain_comparison
 
-        return explain_comparison(op, left, right)
+        lines = explain_comparison(op, left, right)
+        return None if lines is None else list(map(for_terminal, lines))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Attach to an item's report which results it stands for: only primitives cross between processes."""
+        if call.excinfo is not None and isinstance(call.excinfo.value, BehaveError):
+            call.excinfo.value.args = ("\n".join(sentences(call.excinfo.value)),)  # what pytest is to show of it
         report = yield
         if call.when == "call":
             if isinstance(item, SuiteItem):

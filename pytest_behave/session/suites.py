@@ -102,7 +102,7 @@ class Suites:
         self._ahead = paths
 
     def outline(self, path: Path) -> Outline:
-        """Return what a suite declares; raises BehaveError with everything that is wrong with it."""
+        """Return what a suite declares; raises SuiteError with everything that is wrong with it."""
         if path not in self._outlines:
             self._outlines[path] = outlines.from_text(self._outline_text(path))
         return self._outlines[path]
@@ -147,7 +147,7 @@ class Suites:
         except BehaveError as error:
             text = outlines.to_text(error)
         except BaseException as error:
-            text = outlines.to_text(BehaveError(f"{path}: {_trace(error)}"))
+            text = outlines.to_text(SuiteError([f"{path}: this package failed", *_trace(error).splitlines()]))
             if not isinstance(error, Exception):
                 self._share.publish(path, "outline", text)
                 raise

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import pytest
 
-from pytest_behave.errors import BehaveError, EngineError, SuiteError
+from pytest_behave.errors import BehaveError, DataError, EngineError, SuiteError
+from pytest_behave.guard import any_place, guarded
 from pytest_behave.records import Behavior, SuiteRun
 from pytest_behave.session.conftests import Conftests
-from pytest_behave.session.options import RunOptions
+from pytest_behave.session.options import RunOptions, refused
 from pytest_behave.session.outline import Outline, outline_of
 from pytest_behave.session.places import Places
 
@@ -72,11 +73,12 @@ class Workshop:
         name, memory = (self._config.getoption(f"behave_{option}") for option in ("engine", "memory"))
         try:
             hook = self._config.hook.pytest_behave_engine
-            found = Resources(name, memory, lambda name: hook(name=name), self._terminal)
+            with guarded(EngineError, "a plugin raised"):
+                found = Resources(name, memory, lambda name: hook(name=name), self._terminal)
         except EngineError as error:
-            raise pytest.UsageError(f"--behave-engine: {error}") from None
+            raise refused(f"--behave-engine: {error}") from None
         except BehaveError as error:
-            raise pytest.UsageError(f"--behave-memory: {error}") from None
+            raise refused(f"--behave-memory: {error}") from None
         self._config.add_cleanup(found.close)
         return found
 
@@ -84,9 +86,11 @@ class Workshop:
         """Read a suite and its data; raises SuiteError with everything that is wrong with them."""
         from pytest_behave.evaluate import pick_model, prepare_file
 
-        started = time.time_ns()
+        started, resources = time.time_ns(), self.open_resources()
         try:
-            prepared = prepare_file(path, self._conftests.extensions(path), self.open_resources())
+            with guarded(DataError, "a plugin or conftest.py raised", any_place):
+                extensions = self._conftests.extensions(path)
+            prepared = prepare_file(path, extensions, resources)
             model = pick_model(prepared, self._options.model)
         except SuiteError:
             raise

@@ -52,7 +52,11 @@ MISTAKES = [
         {GROUP: "  group: {by: group}\n  group: age > 3"},
         "s.behave.yaml:5:3: duplicate key 'group', first used in line 4",
     ),
-    Mistake("not YAML", {GROUP: "  group: {by: group"}, "s.behave.yaml:5:8: this is not YAML: did not find expected"),
+    Mistake(
+        "not YAML",
+        {GROUP: "  group: {by: group"},
+        "s.behave.yaml:5:8: this is not YAML: a comma is missing before this, or a } that closes the { of line 4",
+    ),
     Mistake(
         "unknown slice",
         {EXPECT: "  overal: {accuracy: {min: 0.5}}"},
@@ -81,7 +85,7 @@ MISTAKES = [
     Mistake(
         "syntax of a predicate",
         {GROUP: "  group: age <"},
-        "s.behave.yaml:4:10: 'age <' is not an expression: invalid syntax",
+        "s.behave.yaml:4:10: 'age <' is not an expression: a value or an operator is missing",
     ),
     Mistake(
         "unknown column",
@@ -164,6 +168,44 @@ MISTAKES = [
         "model 'model:predict', batch 1 of 1, returned no prediction (NaN or None) for 1 instance, the first is '6'",
         FAILED,
         files={"model.py": "def predict(df): return df['age']\n"},
+    ),
+    Mistake(
+        "model returns infinity",
+        {MODEL: "model: model:predict"},
+        "model 'model:predict', batch 1 of 1, returned an infinite prediction for 1 instance, the first is '3'",
+        FAILED,
+        files={"model.py": "def predict(df): return df['guess'].where(df['id'] != 3, float('inf'))\n"},
+    ),
+    Mistake(
+        "model that exits",
+        {MODEL: "model: model:predict"},
+        "model 'model:predict', batch 1 of 1, starting with instance '1', raised SystemExit: 1 (model.py:2)",
+        FAILED,
+        files={"model.py": "import sys\ndef predict(df): sys.exit(1)\n"},
+    ),
+    Mistake(
+        "function for data that skips",
+        {"path: rows.csv": "path: 'mine:rows'"},
+        "s.behave.yaml:1:17: mine:rows failed: Skipped: no network (mine.py:2)",
+        files={"mine.py": "import pytest\ndef rows(): pytest.skip('no network')\n"},
+    ),
+    Mistake(
+        "metadata of itself",
+        {"slices:": "metadata: {age: age / 2}\nslices:"},
+        "s.behave.yaml:3:17: metadata 'age' is defined by itself: give it a name that no part of it has",
+    ),
+    Mistake(
+        "data left in git LFS",
+        {"rows.csv": "data.csv"},
+        "s.behave.yaml:1:17: data.csv is a git LFS pointer: run `git lfs pull`, or set `lfs: true` in the checkout step",
+        files={"data.csv": "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"},
+    ),
+    Mistake(
+        "report that cannot be written",
+        {},
+        "ERROR: --behave-report=json:rows.csv/o.json cannot be written: ",
+        USAGE,
+        ("--behave-report=json:rows.csv/o.json",),
     ),
     Mistake(
         "ids missing from a predictions file",
@@ -373,7 +415,7 @@ MISTAKES = [
     Mistake(
         "baseline that is no JSON",
         {},
-        "baselines/s.json:1:1: this is not JSON: Expecting value",
+        "baselines/s.json:1:1: this is not JSON",
         FAILED,
         files={"baselines/s.json": "accuracy: 0.9\n"},
     ),

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pytest_behave.compare.predictions import read_predictions
+from pytest_behave.outputs.predictions import read_predictions
 
 ROWS = 120
 REGIONS = ("east", "north", "south")

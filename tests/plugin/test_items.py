@@ -319,7 +319,7 @@ def test_infinite_figures_are_null_with_a_reason(project):
     behavior = project.behaviors()["overall", "cost"]
     assert (behavior["value"], behavior["verdict"], behavior["reason"]) == (
         None,
-        "undecided",
+        "violated",
         "the slice has infinite values",
     )
 

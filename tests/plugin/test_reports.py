@@ -68,7 +68,11 @@ def test_suites_that_cannot_be_read_are_told_in_markdown_and_in_the_step_summary
     assert "| s.behave.yaml | s.behave.yaml:" in text
     assert "did you mean 'accuracy'?" in text
     assert summary.read_text() == f"{text}\n"
-    assert "unread" not in json.loads((project.path / "o.json").read_text())
+    record = json.loads((project.path / "o.json").read_text())
+    assert record["totals"] == {"error": 1}
+    (unread,) = record["unread"]
+    assert (unread["path"], unread["verdict"]) == ("s.behave.yaml", "error")
+    assert unread["message"].startswith("s.behave.yaml:7:13: unknown metric 'acuracy'")
 
 
 def test_annotations_point_at_lines_of_the_suite(project, monkeypatch):
@@ -97,4 +101,4 @@ def test_a_report_that_cannot_be_written_is_said(project):
     project.write("taken", "a file\n")
     result = project.run("--behave-report=json:taken/o.json")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "--behave-report=json:taken/o.json cannot be written" in result.stderr.str()
+    assert "ERROR: --behave-report=json:taken/o.json cannot be written" in result.stdout.str()

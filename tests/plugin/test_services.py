@@ -126,7 +126,7 @@ def test_without_the_extra_there_is_one_sentence(project, monkeypatch):
 
 def test_lint_asks_no_server(project):
     project.write("s.behave.yaml", SUITE.replace(COLUMN, "{url: 'http://127.0.0.1:9/', protocol: mlflow}"))
-    from pytest_behave.evaluate.lint import lint_lines
+    from pytest_behave.commands.lint import lint_lines
 
     lines, _ = lint_lines(project.path / "s.behave.yaml")
     assert "  models   127.0.0.1:9/" in lines

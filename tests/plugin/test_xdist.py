@@ -319,7 +319,8 @@ def test_a_process_that_dies_while_it_reads_a_suite_spoils_that_suite_alone(dead
     deadly.write("m.py", DEADLY.format(first=DIE, second="return df['guess']"))
     result, record = run_to_death(deadly, "-n2")
     assert result.ret == 1
-    assert record["totals"] == {"holds": 14}
+    assert record["totals"] == {"error": 1, "holds": 14}
+    assert [item["path"] for item in record["unread"]] == ["bad.behave.yaml"]
     said = "bad.behave.yaml: the process that read this suite and its data died (a crash, or no memory left)"
     assert said in result.stdout.str()
     assert "❌ Behaviors: 14 hold in 2 suites; 1 suite could not be read" in (deadly.path / "o.md").read_text()

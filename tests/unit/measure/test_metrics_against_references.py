@@ -775,7 +775,7 @@ def test_a_metric_of_ones_own_is_undefined_where_it_returns_no_finite_number(not
     (estimates,) = estimates_of(outcome, [FIRST_FOUR, LAST_TWO, np.zeros(6, dtype=bool)], [metric]).values()
     assert [estimate.value for estimate in estimates] == [1.0, None, None]
     assert [estimate.reason for estimate in estimates[1:]] == [
-        "metric 'own' is undefined on the slice",
+        "metric 'own' gives no finite number for the slice",
         "the slice has no instance",
     ]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from dataclasses import replace
 
 import pytest
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from pytest_behave.records import Instance, Run
 from pytest_behave.report import lines
 from pytest_behave.report.changes import behavior_sentence
+from pytest_behave.text import printable
 
 from .test_record import BEHAVIOR, CASE, SUITE
 
@@ -66,39 +66,10 @@ def test_intervals_and_bounds_are_shown_in_words():
 # --- texts --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("plain", "plain"),
-        (" a \n b\t\r\nc ", "a b c"),
-        ("a\u2028b\x85c\x0bd", "a b c d"),
-        ("\x1b[31mred", r"\x1b[31mred"),
-        ("a\0b", r"a\x00b"),
-        ("\u202eabc", r"\x202eabc"),
-        ("\ud83d", r"\xd83d"),
-        ("日本 é 😀", "日本 é 😀"),
-        (5, "5"),
-        (None, "None"),
-        ("", ""),
-    ],
-)
-def test_a_text_is_shown_on_one_line_without_control_characters(text, shown):
-    assert lines.printable(text) == shown
-
-
-@STEADY
-@given(text=st.text())
-def test_no_text_breaks_a_line_or_steers_a_terminal(text):
-    shown = lines.printable(text)
-    assert len(shown.splitlines()) <= 1
-    assert not [character for character in shown if unicodedata.category(character)[0] == "C"]
-    assert shown.encode("utf-8").decode() == shown
-
-
 @STEADY
 @given(text=st.text(), width=st.integers(4, 40))
 def test_a_clipped_text_is_no_wider_than_asked_and_says_that_it_is_cut(text, width):
-    shown, whole = lines.clipped(text, width), lines.printable(text)
+    shown, whole = lines.clipped(text, width), printable(text)
     assert len(shown) <= width
     assert shown == whole if len(whole) <= width else shown == whole[: width - 3] + "..."
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from pytest_behave.records import Instance, Run, Unread
-from pytest_behave.report.lines import printable
-from pytest_behave.report.markdown import COMMENT_LIMIT, MARKER, escaped, markdown
+from pytest_behave.report.markdown import COMMENT_LIMIT, MARKER, markdown
+from pytest_behave.text import for_markdown, printable
 
 from .test_record import BEHAVIOR, CASE, ODD, RUNS, SUITE
 
@@ -103,7 +103,7 @@ EVIL = [
 
 @pytest.mark.parametrize("text", EVIL, ids=repr)
 def test_a_text_in_a_cell_is_shown_as_it_is_and_stays_dead(text):
-    page = Page(f"| a | b |\n|---|---|\n| {escaped(text)} | end |\n")
+    page = Page(f"| a | b |\n|---|---|\n| {for_markdown(text)} | end |\n")
     assert page.cells == [printable(text), "end"]
     assert is_inert(page)
 
@@ -121,7 +121,7 @@ PIECES = st.sampled_from(
 @example("://://")
 @example("<!-- --@a -->")
 def test_any_text_is_shown_as_it_is_and_stays_dead(text):
-    page = Page(f"| a | b |\n|---|---|\n| {escaped(text)} | end |\n")
+    page = Page(f"| a | b |\n|---|---|\n| {for_markdown(text)} | end |\n")
     assert page.cells == [printable(text), "end"]
     assert is_inert(page)
 

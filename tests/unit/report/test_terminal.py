@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_behave.records import Instance, Run
-from pytest_behave.report.lines import printable
 from pytest_behave.report.terminal import MOST_INSTANCES, MOST_ROWS, summary_lines
+from pytest_behave.text import printable
 
 from .test_record import BEHAVIOR, CASE, RUNS, SUITE
 
