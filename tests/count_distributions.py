@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib.metadata import distributions
 
-MOST = 22
+MOST = 30
 INSTALLERS = {"pip", "setuptools", "wheel"}
 
 names = sorted({distribution.metadata["Name"] for distribution in distributions()} - INSTALLERS, key=str.lower)

@@ -242,6 +242,12 @@ def test_sentiment_runs_the_live_package_and_finds_the_published_accuracies(gree
     assert round(found["tweets with no", "accuracy"]["value"], 4) == 0.8224
 
 
+def test_no_example_knows_the_calendar():
+    texts = {path: path.read_text(encoding="utf-8") for path in EXAMPLES.glob("*/*.yaml")}
+    assert len(texts) > len(SUITES)  # those that suites extend count too
+    assert [path.name for path, text in texts.items() if "until:" in text] == []
+
+
 @pytest.mark.parametrize("name", sorted(set(SUITES.values())))
 def test_every_example_says_where_its_data_are_from(name):
     folder = EXAMPLES / name

@@ -117,7 +117,7 @@ def _is_unchanged(item: Behavior) -> bool:
 
 def _entry(item: Behavior, reason: str, *, paired: bool, first: bool) -> BaselineEntry:
     """Return an accepted value: this run's or, for the ``first`` of a behavior, that of the baseline's own outputs."""
-    is_share = item.interval == "wilson" and item.value is not None
+    is_share = item.is_share
     change = item.baseline
     if first and change is not None and change.paired and change.value is not None and change.n == item.n:
         hits = round(change.value * change.n) if is_share else None

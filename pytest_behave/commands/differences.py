@@ -24,7 +24,7 @@ from pytest_behave.records import (
     StoredBaseline,
     SuiteRun,
 )
-from pytest_behave.report.lines import FAILING
+from pytest_behave.records.verdicts import FAILING
 from pytest_behave.report.reading import read_record
 from pytest_behave.text import printable
 

@@ -15,7 +15,7 @@ def compare_values(baseline: BaselineEntry, candidate: Estimate, margin: Margin,
         return None
     allowed = margin.of(baseline.value)
     change = candidate.value - baseline.value
-    is_share = baseline.hits is not None and candidate.interval == "wilson"
+    is_share = baseline.hits is not None and candidate.is_share
     before = _wilson(baseline.hits or 0, baseline.n) if is_share else (baseline.low, baseline.high)
     after = (candidate.low, candidate.high)
     low, high = _difference(change, baseline.value, before, candidate.value, after)

@@ -8,10 +8,9 @@ from dataclasses import replace
 from statistics import NormalDist
 
 from pytest_behave.records import Better, Bounds, Decide, Estimate, KnownFailure, Verdict
+from pytest_behave.records.verdicts import EXCUSABLE, WORST_FIRST
 
 MOST_SEARCHED = 10_000_000
-FAILS = ("violated", "regressed")
-WORST_FIRST = ("error", "regressed", "violated", "no-baseline", "suspect", "undecided", "holds")
 ROUNDING = 1e-12  # 0.9 - 0.8 is not more than 0.1
 Z = NormalDist().inv_cdf(0.975)
 
@@ -46,7 +45,7 @@ def _miss(estimate: Estimate, bound: float | None, side: str, decide: Decide) ->
     if compared is None:
         return Verdict("undecided", f"`decide: {decide}` needs an interval: {estimate.reason or 'there is none'}")
     met = compared >= bound if side == "min" else compared <= bound
-    needed = instances_needed(bound, side, decide) if estimate.interval == "wilson" else 0
+    needed = instances_needed(bound, side, decide) if estimate.is_share else 0
     if needed > estimate.n:
         return Verdict(
             "undecided", f"{estimate.n} instances cannot decide {side} {bound:g} ({decide}): {enough(needed)}"
@@ -94,7 +93,7 @@ def instances_needed(bound: float, side: str, decide: Decide) -> int:
 def worst(verdicts: Sequence[Verdict]) -> Verdict:
     """Return the verdict that decides among those on several bounds, with the reasons of all that fail."""
     ranked = sorted(verdicts, key=lambda item: WORST_FIRST.index(item.verdict))
-    failing = [item.reason for item in ranked if item.verdict in FAILS]
+    failing = [item.reason for item in ranked if item.verdict in EXCUSABLE]
     return replace(ranked[0], reason="; ".join(failing)) if len(failing) > 1 else ranked[0]
 
 
@@ -164,7 +163,7 @@ def with_known_failure(verdict: Verdict, known: KnownFailure | None, today: str,
     """
     if known is None:
         return verdict
-    if verdict.verdict in FAILS:
+    if verdict.verdict in EXCUSABLE:
         if known.until is not None and today > known.until:
             return replace(verdict, reason=f"{verdict.reason}; the known failure ({known.reason}) ended {known.until}")
         return Verdict("known-failure", f"{verdict.reason}; known: {known.reason}")

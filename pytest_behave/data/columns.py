@@ -101,9 +101,17 @@ def canonical_text(column: Column) -> np.ndarray:
     """Return each value as the text by which labels and ids are matched: 1, 1.0 and "1" are all "1"."""
     if column.kind in ("text", "empty"):
         return np.where(column.missing, "", column.values)
+    if column.values.dtype.kind in "ifb" and _has_few(column.values):  # each value once
+        codes, distinct = pd.factorize(column.values, use_na_sentinel=False)
+        return np.array([_canonical(value) for value in distinct.tolist()], dtype=object).take(codes)
     if column.kind == "number" and column.values.dtype.kind == "i":
         return column.values.astype(str).astype(object)
     return np.array([_canonical(value) for value in column.values.tolist()], dtype=object)
+
+
+def _has_few(values: np.ndarray) -> bool:
+    sample = values[:SAMPLE]
+    return len(pd.unique(sample)) <= len(sample) / 2
 
 
 def _canonical(value: object) -> str:

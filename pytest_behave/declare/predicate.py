@@ -76,6 +76,7 @@ MOST_CHARACTERS = 10_000
 MOST_SHOWN = 80  # one line of a terminal
 MOST_LEVELS = 60  # deeper than any predicate a person writes, shallow enough for every recursion below
 QUOTED_OR_BACKTICKED = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|`([^`]*)`", re.DOTALL)
+SIGNS = re.compile(rf"(?:(?:\bnot\b|[-+~])\s*){{{MOST_LEVELS + 1}}}")
 PLACEHOLDER = "_behave_backticked_"
 ACCESSORS = ("str", "dt")  # of pandas, before its methods
 
@@ -95,13 +96,15 @@ def parse_expression(source: str) -> Expr:
     if len(source) > MOST_CHARACTERS:
         raise PredicateError(f"an expression of {len(source):,} characters is too long (at most {MOST_CHARACTERS:,})")
     text, backticked = _without_backticks(source)
+    if _is_deep(text):  # parsers have limits, and crashes, of their own
+        raise PredicateError(f"{_shown(source)} is nested too deeply")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)  # "\d" in a regular expression is what people write
             warnings.simplefilter("ignore", DeprecationWarning)  # the same, before Python 3.12
             tree = ast.parse(text.strip(), mode="eval")
-    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        raise PredicateError(f"{_shown(source)} is not an expression: {_syntax_reason(error)}") from None
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        raise PredicateError(f"{_shown(source)} is not an expression: {_syntax_reason(text)}") from None
     return _Reader(source, backticked).read(tree.body)
 
 
@@ -120,10 +123,31 @@ def _without_backticks(source: str) -> tuple[str, list[str]]:
     return QUOTED_OR_BACKTICKED.sub(replace, source), names
 
 
-def _syntax_reason(error: BaseException) -> str:
-    if isinstance(error, SyntaxError) and error.msg:
-        return str(error.msg).encode("ascii", "backslashreplace").decode().split("\n")[0]
-    return "it is nested too deeply" if isinstance(error, (MemoryError, RecursionError)) else "it holds odd characters"
+def _is_deep(text: str) -> bool:
+    """Tell whether brackets, or signs before a value, are nested more deeply than a reading of them may go."""
+    bare = QUOTED_OR_BACKTICKED.sub("''", text)
+    level = 0
+    for sign in re.findall(r"[(\[{)\]}]", bare):
+        level += 1 if sign in "([{" else -1
+        if level > MOST_LEVELS:
+            return True
+    return SIGNS.search(bare) is not None
+
+
+def _syntax_reason(text: str) -> str:
+    """Say what is wrong, as far as single characters tell it: what Python says differs from release to release."""
+    bare = QUOTED_OR_BACKTICKED.sub("''", text)
+    if not bare.strip():
+        return "it is empty"
+    if "'" in bare.replace("''", "") or '"' in bare:
+        return "a quote is not closed"
+    if "`" in bare:
+        return "a backtick is not closed"
+    if any(bare.count(opening) != bare.count(closing) for opening, closing in ("()", "[]", "{}")):
+        return "a bracket is not closed, or not opened"
+    if re.search(r"(?<![=!<>:])=(?!=)", bare):
+        return "write == to compare"
+    return "a value or an operator is missing, or one is too many"
 
 
 def _shown(source: str) -> str:

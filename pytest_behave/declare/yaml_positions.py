@@ -14,13 +14,15 @@ from typing import Any
 
 import yaml
 
+from pytest_behave.declare.nesting import first_too_deep
 from pytest_behave.errors import BehaveError, SuiteError
 from pytest_behave.files import check_readable
 from pytest_behave.records import Place
 
 Loc = tuple[str | int, ...]
-MOST_LEVELS = 100  # libyaml's parser crashes the process some ten thousand levels deep
+MOST_LEVELS = 100  # of lists and mappings; deeper than any suite, and where no parser has reached a limit of its own
 MOST_REPEATED = 100_000
+CLOSING = {"[": "]", "{": "}"}
 
 TAG = "tag:yaml.org,2002:"
 TEXT, MERGE = f"{TAG}str", f"{TAG}merge"
@@ -30,16 +32,6 @@ _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 class _Loader(_Base):  # type: ignore[misc]
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own shape
-    levels = 0
-
-    def descend_resolver(self, parent: yaml.Node | None, _index: Any) -> None:
-        """Count the levels; the composer calls this before each node, and `ascend_resolver` after it."""
-        self.levels += 1
-        if self.levels > MOST_LEVELS and parent is not None:
-            raise yaml.MarkedYAMLError(problem="it is nested too deeply", problem_mark=parent.start_mark)
-
-    def ascend_resolver(self) -> None:
-        self.levels -= 1
 
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
         """Return the tag of a node: as PyYAML does, without its detours for the most frequent kind."""
@@ -151,18 +143,23 @@ def read_yaml(path: Path) -> Document:
         raise SuiteError([str(error)]) from None
     except FileNotFoundError:
         raise SuiteError([f"{path}: there is no such file"]) from None
-    except (OSError, UnicodeError) as error:
-        raise SuiteError([f"{path}: cannot be read: {error}"]) from None
+    except UnicodeError:
+        raise SuiteError([f"{path}: cannot be read: it is not UTF-8"]) from None
+    except OSError as error:
+        raise SuiteError([f"{path}: cannot be read: {error.strerror}"]) from None
+    deep = first_too_deep(text, MOST_LEVELS)
+    if deep is not None:
+        raise SuiteError([f"{_place_in(path, text, deep)}: this is not YAML: it is nested too deeply"])
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise SuiteError([f"{path}:{line}:{column}: this is not YAML: {_yaml_reason(error, text)}"]) from None
+        raise SuiteError([f"{path}:{line}:{column}: this is not YAML: {_reason(error, text)}"]) from None
     except yaml.reader.ReaderError as error:
-        before = text.encode()[: error.position].decode(errors="ignore")
-        place = Place(path, before.count("\n") + 1, len(before) - before.rfind("\n"))
-        raise SuiteError([f"{place}: this is not YAML: {str(error).splitlines()[0]}"]) from None
+        at = len(text.encode()[: error.position].decode(errors="ignore"))
+        sentence = f"this is not YAML: the control character U+{error.character:04X} is not allowed"
+        raise SuiteError([f"{_place_in(path, text, at)}: {sentence}"]) from None
     if node is None:
         return Document(None, Spot(path), files=[path])
     builder = _Builder(path, has_aliases="&" in text)
@@ -170,17 +167,39 @@ def read_yaml(path: Path) -> Document:
     return Document(data, Spot(path, node, builder=builder), builder.problems, [path])
 
 
-def _yaml_reason(error: yaml.MarkedYAMLError, text: str) -> str:
-    reason = str(error.problem or error.context)
-    first = text[error.problem_mark.index :][:1] if error.problem_mark else ""
-    if first == "\t" or "tab character" in reason:
+def _place_in(path: Path, text: str, at: int) -> Place:
+    return Place(path, text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
+
+
+def _reason(error: yaml.MarkedYAMLError, text: str) -> str:
+    """Say what is wrong, by the characters at the marks: what the parser says differs from release to release."""
+    begun, found = (
+        text[mark.index : mark.index + 1] if mark else "" for mark in (error.context_mark, error.problem_mark)
+    )
+    line = error.context_mark.line + 1 if error.context_mark else 1
+    if isinstance(error, yaml.composer.ComposerError):
+        return {
+            "*": "no anchor of this name stands before the alias",
+            "&": f"an anchor of this name stands in line {line} already",
+        }.get(found, "a second document begins here: a file holds one")
+    if found == "\t":
         return "indent with spaces, not tabs"
-    if "cannot start any token" in reason:
-        name = {"`": "a backtick"}.get(first, first)
+    if begun in ("[", "{"):
+        return f"a comma is missing before this, or a {CLOSING[begun]} that closes the {begun} of line {line}"
+    if begun in ("'", '"'):
+        if found:
+            return "this is no escape: a text with a backslash goes in single quotes"
+        return f"the {begun} of line {line} is not closed"
+    if not found:
+        return "the file ends before all that it begins is closed"
+    if found in ("]", "}"):
+        return f"nothing is open that this {found} closes"
+    if isinstance(error, yaml.scanner.ScannerError) and found in ("`", "@", "%"):
+        name = {"`": "a backtick"}.get(found, found)
         return f"a value may not start with {name}: put the whole value in single quotes"
-    if "mapping values are not allowed" in reason:
+    if isinstance(error, yaml.scanner.ScannerError) and found == ":":
         return "a colon followed by a space needs quotes around the whole value"
-    return reason
+    return "this does not go with what stands before it: check the indentation, colons and quotes"
 
 
 def _is_plain_key(node: yaml.Node) -> bool:

@@ -46,7 +46,7 @@ def _clustered(pairs: Pairs, rows: np.ndarray, clusters: np.ndarray, estimate: E
     if isinstance(pairs, PairedRows):
         return _bootstrapped(pairs, rows, clusters, estimate)
     error, freedom = error_of(of_pairs(pairs).on(rows).candidate_rows, clusters[rows], 0)
-    if estimate.interval in ("t", "delta method, t"):
+    if estimate.is_mean:
         half = float(t_quantile(freedom)) * error
         return replace(estimate, low=estimate.value - half, high=estimate.value + half, interval="t by cluster")
     if 0 <= estimate.value <= 1 and (estimate.low or 0.0) >= 0:

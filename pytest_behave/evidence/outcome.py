@@ -102,7 +102,7 @@ def _outputs(outcome: Outcome, predictions: Predictions, labels: Labels | None) 
         return outcome.predicted
     if predictions.prediction is not None and not were_scores:
         return predictions.prediction
-    return labels.as_written(np.array(outcome.classes, dtype=object)[outcome.predicted])
+    return labels.column_of(outcome.classes, np.asarray(outcome.predicted))
 
 
 def _name_of(text: str) -> Name:

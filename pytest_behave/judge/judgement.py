@@ -14,15 +14,14 @@ from pytest_behave.compare.paired import Margin
 from pytest_behave.compare.power import MOST_SEARCHED, can_decide, pairs_for_error, pairs_to_decide
 from pytest_behave.compare.regression import judge_change
 from pytest_behave.compare.store import KEPT_DIGITS
-from pytest_behave.compare.verdicts import FAILS, judge, judge_gap, with_known_failure, worst
+from pytest_behave.compare.verdicts import judge, judge_gap, with_known_failure, worst
 from pytest_behave.errors import BehaveError
 from pytest_behave.evidence.protocol import MOST_INSTANCES, Evidence, Gap, RowPlace
 from pytest_behave.judge.comparisons import Compared, Comparisons
 from pytest_behave.judge.gaps import measured_gap
 from pytest_behave.prepare.preparation import Item, Prepared
 from pytest_behave.records import Behavior, Better, Bounds, Estimate, Instance, Key, Place, Tolerance, Verdict
-
-EXPLAINED_BY_FLIPS = ("regressed", "suspect")
+from pytest_behave.records.verdicts import EXCUSABLE, OF_CHANGES
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ class Judgement:
 
     def _judged(self) -> list[Judged]:
         judged = [(item, *self._judge(item)) for item in self.items]
-        failing = {id(item.bounds.known_failure) for item, behavior, _ in judged if behavior.verdict in FAILS}
+        failing = {id(item.bounds.known_failure) for item, behavior, _ in judged if behavior.verdict in EXCUSABLE}
         result = []
         for item, behavior, verdict in judged:
             known = item.bounds.known_failure
@@ -203,7 +202,7 @@ class Judgement:
             coverage=self.comparisons.coverage(key),
             needed=self._needed(found),
         )
-        if verdict.verdict in EXPLAINED_BY_FLIPS:
+        if verdict.verdict in OF_CHANGES:
             return [self._unless_accepted(key, verdict, found, tolerance)]
         return [verdict]
 
@@ -252,7 +251,7 @@ class Judgement:
 
     def _explained(self, behavior: Behavior) -> Judged:
         key = (behavior.slice, behavior.metric)
-        if self.comparisons is not None and behavior.verdict in EXPLAINED_BY_FLIPS and key in self.comparisons.found:
+        if self.comparisons is not None and behavior.verdict in OF_CHANGES and key in self.comparisons.found:
             moved = self.comparisons.found[key].moved
             return Judged(behavior, () if moved is None else moved.broken_at[:MOST_INSTANCES], by_flips=True)
         chosen = self.chosen.get(behavior.metric)

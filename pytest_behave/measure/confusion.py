@@ -14,7 +14,7 @@ TINY = float(np.finfo(np.float64).tiny)
 
 
 class Totals(NamedTuple):
-    """Rows of every class, as doubles: shape (..., classes) each."""
+    """Rows of every class that are hits, of the target, and predicted, as doubles: shape (..., classes) each."""
 
     hits: np.ndarray
     support: np.ndarray
@@ -22,7 +22,7 @@ class Totals(NamedTuple):
 
 
 def _square(counts: np.ndarray) -> np.ndarray:
-    """Add empty rows for classes that only the model says."""
+    """Add empty rows for classes that only the model says: shape (..., classes, classes)."""
     missing = counts.shape[-1] - counts.shape[-2]
     if not missing:
         return counts
@@ -30,7 +30,7 @@ def _square(counts: np.ndarray) -> np.ndarray:
 
 
 def per_class(counts: np.ndarray) -> Totals:
-    """Return hits, support and predicted count of every class."""
+    """Return hits, support and predicted count of every class, from (..., target classes, classes)."""
     square = _square(counts)
     hits = np.diagonal(square, axis1=-2, axis2=-1).astype(np.float64)
     return Totals(hits, square.sum(axis=-1, dtype=np.float64), square.sum(axis=-2, dtype=np.float64))
@@ -49,7 +49,7 @@ CLASS_SCORES: dict[str, Callable[[Totals], np.ndarray]] = {
 
 
 def averaged(name: str, average: str) -> Callable[[Totals], np.ndarray]:
-    """Return the function that averages precision, recall or f1 over classes, ``macro`` or ``weighted``."""
+    """Return the function that averages precision, recall or f1 over classes, ``macro`` or ``weighted``: shape (...)."""
 
     def value(totals: Totals) -> np.ndarray:
         scores, support = CLASS_SCORES[name](totals), totals.support
@@ -62,14 +62,17 @@ def averaged(name: str, average: str) -> Callable[[Totals], np.ndarray]:
 
 
 def balanced_accuracy(totals: Totals) -> np.ndarray:
-    """Mean recall over the classes that occur; NaN with fewer than two."""
+    """Mean recall over the classes that occur, NaN with fewer than two: shape (...)."""
     classes = (totals.support > 0).sum(axis=-1)
     total = CLASS_SCORES["recall"](totals).sum(axis=-1)
     return np.where(classes > 1, total / np.maximum(classes, 1), np.nan)
 
 
 def balanced_interval(counts: np.ndarray) -> intervals.Interval:
-    """Return the closed form, the recalls of the classes being independent proportions; NaN where rows are few."""
+    """Return the closed form from counts shaped (slices, target classes, classes), NaN where rows are few.
+
+    The recalls of the classes are independent proportions.
+    """
     hits, support, _ = per_class(counts)
     rarer = np.where(support > 0, np.minimum(hits, support - hits), np.inf)  # right or wrong rows of each class
     enough = rarer.min(axis=-1) >= FEW / 2
@@ -78,7 +81,7 @@ def balanced_interval(counts: np.ndarray) -> intervals.Interval:
 
 
 def matthews(totals: Totals) -> np.ndarray:
-    """Matthews' correlation, in Gorodkin's form for any number of classes; NaN if one side is constant."""
+    """Matthews' correlation, in Gorodkin's form for any number of classes, NaN if one side is constant: shape (...)."""
     hits, support, predicted = totals
     n = support.sum(axis=-1)
     covariance = hits.sum(axis=-1) * n - (support * predicted).sum(axis=-1)
@@ -90,6 +93,7 @@ def matthews(totals: Totals) -> np.ndarray:
 def matthews_interval(counts: np.ndarray) -> intervals.Interval:
     """Return the delta method's interval on Fisher's z scale for two classes; NaN for more, and where rows are few.
 
+    ``counts`` are shaped (slices, 2, 2), targets before predictions.
     The variance of the phi coefficient is that of Bishop, Fienberg & Holland 1975, Discrete Multivariate Analysis,
     equation 11.3-6.
     """

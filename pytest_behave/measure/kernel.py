@@ -32,7 +32,10 @@ Columns = Callable[[int, int], np.ndarray]
 
 
 class Family(NamedTuple):
-    """Members of one family: the codes of all rows, and per member its place among the masks and its code."""
+    """Members of one family: ``codes`` shaped (rows,), and per member its place among the masks and its code.
+
+    A row has one code, -1 where it is in no member, so members never overlap.
+    """
 
     codes: np.ndarray
     places: np.ndarray
@@ -54,7 +57,11 @@ class Family(NamedTuple):
 
 
 class Masks:
-    """The masks of all slices over the same rows, as bits or bool arrays."""
+    """The masks of all slices over the same rows, as bits or bool arrays, and what is counted of them once for all.
+
+    Every row is in exactly one of ``_cells`` (words each), which only ever get finer; ``_counts`` are the rows of each
+    slice in each of them.
+    """
 
     def __init__(self, masks: Sequence[Bits | np.ndarray], size: int) -> None:
         self.size = size
@@ -69,13 +76,13 @@ class Masks:
 
     @property
     def sizes(self) -> np.ndarray:
-        """Number of rows of each slice."""
+        """Number of rows of each slice: shape (slices,)."""
         if not self._counts:
             self._counts = [self._tallied([])[:, 0]]
         return self._counts[0] if len(self._counts) == 1 else np.sum(self._counts, axis=0)
 
     def bools(self, index: int) -> np.ndarray:
-        """Return one mask as a bool array."""
+        """Return one mask as a bool array: shape (rows,)."""
         return self.bits[index].bools()
 
     def rows(self, index: int) -> np.ndarray:
@@ -239,7 +246,7 @@ class Masks:
 
 
 def in_threads(work: Callable[[Item], Shared], items: Sequence[Item], size: int) -> Iterable[Shared]:
-    """Return what is made of each item, in two threads where there are rows enough."""
+    """Return what is made of each item, in their order; in two threads where there are rows enough."""
     if size < FEWEST_ROWS_TO_SHARE:
         return map(work, items)
     with ThreadPoolExecutor(2) as threads:
@@ -269,7 +276,7 @@ def _blocks(first: int, last: int, step: int) -> Iterator[tuple[int, int]]:
 
 
 def _patterns(codes: np.ndarray, planes: Sequence[np.ndarray]) -> np.ndarray:
-    """Return per code, shifted by one, how many rows there are, and how many in each plane of words."""
+    """Return per code, shifted by one, how many rows there are, and in each plane of words: (codes + 1, 1 + planes)."""
     codes_and_none = int(codes.max(initial=-1)) + 2
     patterns = 1 << len(planes)
     total = np.zeros(codes_and_none * patterns, dtype=np.int64)

@@ -10,7 +10,7 @@ import numpy as np
 
 from pytest_behave.measure import intervals
 from pytest_behave.measure.kernel import Masks
-from pytest_behave.measure.states import FEW, MOST, Moments
+from pytest_behave.measure.states import FEW, MOST, SliceMoments
 from pytest_behave.measure.statistics import TOO_FEW, estimate_of
 from pytest_behave.records import Estimate, Outcome
 
@@ -20,7 +20,10 @@ HUGE = 1e100  # the squares of larger values leave the range of doubles: they ar
 
 
 class Centred(NamedTuple):
-    """Values (zero where missing or infinite), and the distance and unit in which they are summed."""
+    """Values (zero where missing or infinite), and the distance and unit in which they are summed.
+
+    ``values`` are doubles, ``present`` and ``infinite`` bools: shape (rows,) each. ``centre`` is in that unit.
+    """
 
     values: np.ndarray
     present: np.ndarray
@@ -30,7 +33,10 @@ class Centred(NamedTuple):
     unit: float
 
     def fill(self, columns: np.ndarray, part: slice) -> None:
-        """Write the distances from the centre and their squares: what gives mean and variance keeps its digits."""
+        """Write the distances from the centre and their squares, in ``unit``: shape (2, rows of the part).
+
+        So mean and variance keep their digits.
+        """
         distance, squares = columns
         np.subtract(self.values[part] / self.unit if self.unit != 1 else self.values[part], self.centre, out=distance)
         if not self.whole:
@@ -40,7 +46,7 @@ class Centred(NamedTuple):
 
 @dataclass(frozen=True)
 class Mean:
-    """Mean of ``values`` (float64 over all rows, NaN where a row has none); ``root`` takes the square root of it.
+    """Mean of ``values`` (float64, shape (rows,), NaN where a row has none); ``root`` takes the square root of it.
 
     ``floor`` and ``ceiling`` are the least and the largest value there can be.
     """
@@ -65,7 +71,7 @@ class Mean:
         """Return intervals from sums, sums of squares, and on smaller slices the largest and the least value."""
         return self.finish(self.state(outcome, masks))
 
-    def state(self, outcome: Outcome, masks: Masks) -> Moments:
+    def state(self, outcome: Outcome, masks: Masks) -> SliceMoments:
         """Return the moments of the values."""
         (found,) = moments([self], [self.centred(outcome)], masks)
         return found
@@ -81,12 +87,12 @@ class Mean:
         total = float((plain / unit).sum()) if unit != 1 else float(plain.sum())
         return Centred(plain, present, present & ~finite, whole, total / max(int(finite.sum()), 1), unit)
 
-    def figures(self, state: Moments) -> np.ndarray:
-        """Return the mean of each slice."""
+    def figures(self, state: SliceMoments) -> np.ndarray:
+        """Return the mean of each slice, NaN without values or with infinite ones: shape (slices,)."""
         mean = np.where((state.present > 0) & (state.infinite == 0), state.mean, np.nan)
         return np.sqrt(np.maximum(mean, 0.0)) if self.root else mean
 
-    def finish(self, state: Moments) -> list[Estimate]:
+    def finish(self, state: SliceMoments) -> list[Estimate]:
         """Return one Estimate per slice."""
         present, mean = state.present, np.where(state.present > 0, state.mean, np.nan)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -108,8 +114,8 @@ class Mean:
             found[index] = replace(found[index], is_broken=True)
         return found
 
-    def _reach(self, state: Moments, mean: np.ndarray) -> np.ndarray:
-        """Return how much farther the values of each slice go above its mean than below, the unseen ones reckoned in.
+    def _reach(self, state: SliceMoments, mean: np.ndarray) -> np.ndarray:
+        """Return how much farther values go above their mean than below, unseen ones reckoned in: shape (slices,).
 
         No small slice shows its most extreme values, least of all where few rows make up the mean, which then is many
         times the median. The factor for that is fitted to simulations: tests/benchmarks/simulate_coverage.py.
@@ -131,8 +137,10 @@ class Mean:
         return max(1.0, 130 / len(few) ** 2 * (mean - self.floor) / float(np.median(distances)))
 
 
-def moments(means: Sequence[Mean], parts: Sequence[Centred], masks: Masks, *, extremes: bool = True) -> list[Moments]:
-    """Return the moments of several values per row: one pass over the masks sums them all.
+def moments(
+    means: Sequence[Mean], parts: Sequence[Centred], masks: Masks, *, extremes: bool = True
+) -> list[SliceMoments]:
+    """Return the moments of several values per row, one for each mean: one pass over the masks sums them all.
 
     ``extremes`` are needed for intervals, and to put together states of partitions.
     """
@@ -160,7 +168,10 @@ def moments(means: Sequence[Mean], parts: Sequence[Centred], masks: Masks, *, ex
 
 
 class _Summed:
-    """Moments under way: from sums alone, until the values of small or doubtful slices are looked at."""
+    """Moments under way: from sums alone, until the values of small or doubtful slices are looked at.
+
+    ``sums`` are of distances and of their squares, ``counts`` of present and infinite values: shape (slices, 2) each.
+    """
 
     def __init__(self, part: Centred, sums: np.ndarray, counts: np.ndarray, *, keep_few: bool) -> None:
         self.part, self.keep_few = part, keep_few
@@ -178,7 +189,7 @@ class _Summed:
         self.few: list[np.ndarray | None] = [none if n == 0 else None for n in self.finite.tolist()]
 
     def look(self, index: int, rows: np.ndarray) -> None:
-        """Take the extremes from the values, and the moments where sums keep too few digits."""
+        """Take the extremes of a slice from its values, and the moments where sums keep too few digits."""
         n = int(self.finite[index])
         if n == 0:
             return
@@ -194,10 +205,10 @@ class _Summed:
             self.mean[index] = scaled[0] if alike else scaled.mean()
             self.squares[index] = 0.0 if alike else n * scaled.var()
 
-    def moments(self) -> Moments:
+    def moments(self) -> SliceMoments:
         """Return the moments, back in the values' own unit."""
         unit = self.part.unit
         with np.errstate(over="ignore"):
             squares = self.squares * unit * unit
         few = tuple(self.few)
-        return Moments(self.present, self.infinite, self.mean * unit, squares, self.least, self.largest, few)
+        return SliceMoments(self.present, self.infinite, self.mean * unit, squares, self.least, self.largest, few)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +40,10 @@ class Labels:
     def of(cls, column: Column, texts: np.ndarray, ids: np.ndarray) -> Labels:
         """Return what a target column holds; ``texts`` are its labels, ``ids`` name its rows."""
         present = np.flatnonzero(~column.missing)
-        first = present[~pd.Series(texts[present]).duplicated().to_numpy()][:MOST_LABELS]
+        codes, distinct = pd.factorize(texts[present])
+        first = np.empty(len(distinct), dtype=np.intp)
+        first[codes[::-1]] = present[::-1]  # of several rows the last that is written stays
+        first = first[:MOST_LABELS]
         values = dict(zip(texts[first].tolist(), column.values[first].tolist(), strict=True))
         missing = np.flatnonzero(column.missing)
         examples = tuple(str(ids[row]) for row in missing[:EXAMPLES])
@@ -60,6 +63,17 @@ class Labels:
     def as_written(self, labels: Iterable[str]) -> list[Any]:
         """Return labels as the target writes them (numbers, truths or texts); one that it never has stays a text."""
         return [self.values.get(label, label) for label in labels]
+
+    def column_of(self, classes: Sequence[str], codes: np.ndarray) -> pd.Series:
+        """Return codes into some labels as a column of what the target writes: shape (rows,)."""
+        used = np.flatnonzero(np.bincount(codes, minlength=len(classes)))
+        places = np.zeros(len(classes), dtype=np.intp)
+        places[used] = np.arange(len(used))
+        return (
+            pd.Series(self.as_written(classes[code] for code in used.tolist()))
+            .take(places[codes])
+            .reset_index(drop=True)
+        )
 
 
 def infer_task(labels: Labels) -> Task | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -98,24 +98,38 @@ def _of_mean(statistic: Mean, baseline: Outcome, candidate: Outcome) -> Pairs:
     if not statistic.root and np.array_equal(np.isnan(before), np.isnan(after)):
         return PairedValues(before, after, binary=False)
 
+    influence = _influence_on_root if statistic.root else _influence_on_mean
+
     def on(rows: np.ndarray) -> Influences:
-        one, other = _mean_influence(before[rows], statistic.root), _mean_influence(after[rows], statistic.root)
-        return Influences(one[0], other[0], one[1], other[1], min(one[2], other[2]) - 1)
+        one, other = influence(before[rows]), influence(after[rows])
+        return Influences(one.value, other.value, one.rows, other.rows, min(one.n, other.n) - 1)
 
     return PairedInfluences(on, "delta" if statistic.root else "t")
 
 
-def _mean_influence(values: np.ndarray, root: bool) -> tuple[float, np.ndarray, int]:
+class _Influence(NamedTuple):
+    """A figure of ``n`` rows that have a value, and by how much each of all rows moves it: shape (rows,)."""
+
+    value: float
+    rows: np.ndarray
+    n: int
+
+
+def _influence_on_mean(values: np.ndarray) -> _Influence:
+    """Return the mean of values, NaN where a row has none: such a row moves nothing."""
     present = ~np.isnan(values)
     n = int(present.sum())
     if n == 0:
-        return np.nan, np.zeros(len(values)), 0
+        return _Influence(np.nan, np.zeros(len(values)), 0)
     mean = float(values[present].mean())
-    rows = np.where(present, values - mean, 0.0) / n
-    if not root:
-        return mean, rows, n
-    value = float(np.sqrt(mean))
-    return value, rows / (2 * value) if value > 0 else rows, n
+    return _Influence(mean, np.where(present, values - mean, 0.0) / n, n)
+
+
+def _influence_on_root(values: np.ndarray) -> _Influence:
+    """Return the square root of the mean: by the delta method a row moves it by its part in the mean / (2 root)."""
+    mean = _influence_on_mean(values)
+    root = float(np.sqrt(mean.value))
+    return _Influence(root, mean.rows / (2 * root) if root > 0 else mean.rows, mean.n)
 
 
 def _of_cells(statistic: CellFunction, baseline: Outcome, candidate: Outcome) -> Pairs:

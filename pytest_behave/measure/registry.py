@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from pytest_behave.measure import classification, general, regression, text
 from pytest_behave.measure.kernel import Masks
 from pytest_behave.measure.means import Mean, moments
 from pytest_behave.measure.metric import Metric
-from pytest_behave.measure.ranking import Ranked
+from pytest_behave.measure.ranking import Ranked, estimates_together, figures_together
 from pytest_behave.measure.states import Cells, State
 from pytest_behave.measure.statistics import (
     CellFunction,
@@ -36,6 +36,8 @@ BUILT_IN: tuple[Metric, ...] = (
 )
 # these take a parameter that names a column, predicate or function, so they cannot stand in `metrics:` by name alone
 NEED_A_DEFINITION = frozenset({"mean", "rate", "python"})
+
+RankTogether = Callable[[Iterable[str], Outcome, Masks], Mapping[str, Any]]
 
 
 class Chosen(NamedTuple):
@@ -83,22 +85,20 @@ def measure(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) -> dict[st
         return statistic.state(outcome, masks) if together else statistic.estimates(outcome, masks)
 
     with np.errstate(all="ignore"):  # infinite values become None below; a warning would not say where
-        return _finished(_computed(chosen, outcome, masks, counted))
+        return _finished(_computed(chosen, outcome, masks, counted, ranked=estimates_together))
 
 
 def measure_figures(chosen: Sequence[Chosen], outcome: Outcome, masks: Masks) -> dict[str, np.ndarray | BehaveError]:
     """Return the same without intervals: one number per slice, NaN where it is undefined."""
 
     def plain(statistic: Any) -> Any:
-        if isinstance(statistic, Ranked):
-            return statistic.exact_figures(outcome, masks)
-        return (
-            statistic.state(outcome, masks) if isinstance(statistic, Mergeable) else statistic.estimates(outcome, masks)
-        )
+        mergeable = isinstance(statistic, Mergeable)
+        return statistic.state(outcome, masks) if mergeable else statistic.estimates(outcome, masks)
 
     results: dict[str, np.ndarray | BehaveError] = {}
     with np.errstate(all="ignore"):
-        for name, (statistic, found) in _computed(chosen, outcome, masks, plain, extremes=False).items():
+        computed = _computed(chosen, outcome, masks, plain, ranked=figures_together, extremes=False)
+        for name, (statistic, found) in computed.items():
             if isinstance(found, (BehaveError, np.ndarray)):
                 results[name] = found
             elif isinstance(found, list):
@@ -161,12 +161,23 @@ def _alike(states: Mapping[str, Cells]) -> list[list[str]]:
     return groups
 
 
-def _computed(
-    chosen: Sequence[Chosen], outcome: Outcome, masks: Masks, other: Callable[[Any], Any], *, extremes: bool = True
+def _computed(  # noqa: PLR0913 - what is measured, and how
+    chosen: Sequence[Chosen],
+    outcome: Outcome,
+    masks: Masks,
+    other: Callable[[Any], Any],
+    *,
+    ranked: RankTogether | None = None,
+    extremes: bool = True,
 ) -> dict[str, tuple[Any, Any]]:
-    """Return each metric's statistic and its state, what ``other`` makes of one that is no count or mean, or an error."""
+    """Return each metric's statistic and its state, what ``other`` makes of one that is no count or mean, or an error.
+
+    ``ranked`` measures all metrics of ranks together.
+    """
     run = _Pass(chosen, outcome, masks)
     run.count()
+    if ranked is not None:
+        run.rank(ranked)
     run.others(other)
     run.means(extremes=extremes)  # last: values of all rows take most of the memory
     return {item.spec.name: run.results[item.spec.name] for item in chosen}
@@ -203,6 +214,13 @@ class _Pass:
 
     def _planes(self, statistic: Counted) -> list[Bits]:
         return [packed(plane) for plane in statistic.counted(self.outcome)]
+
+    def rank(self, ranked: RankTogether) -> None:
+        """Measure all metrics of ranks: each slice is put in order once."""
+        metrics = self._taken(lambda statistic: isinstance(statistic, Ranked))
+        if metrics:
+            found = ranked(dict.fromkeys(one.name for one in metrics.values()), self.outcome, self.masks)
+            self.results |= {name: (one, found[one.name]) for name, one in metrics.items()}
 
     def means(self, *, extremes: bool) -> None:
         """Sum the values of all metrics that are means."""

@@ -18,7 +18,10 @@ MOST = 5_000  # rows; beyond these a mean is nearly normal, and looking for the 
 
 
 class State(Protocol):
-    """Sums over the rows of a partition, slice by slice."""
+    """Sums over the rows of a partition, slice by slice. Adding is associative, and changes neither of both.
+
+    A metric that keeps something else adds a class with these two methods.
+    """
 
     def __add__(self, other: Any) -> Any:
         """Return the state of the rows of both."""
@@ -72,8 +75,8 @@ class Cells:
 
 
 @dataclass(frozen=True)
-class Moments:
-    """Number, mean and sum of squared distances from the mean of the values of each slice.
+class SliceMoments:
+    """Number, mean and sum of squared distances from the mean of the values of each slice: shape (slices,) each.
 
     ``least`` and ``largest`` are known where there are at most MOST values, the values themselves (``few``, rising)
     where there are at most FEW and a metric asks for them. ``infinite`` values are counted, and in none of the rest.
@@ -87,7 +90,7 @@ class Moments:
     largest: np.ndarray
     few: tuple[np.ndarray | None, ...]
 
-    def __add__(self, other: Moments) -> Moments:
+    def __add__(self, other: SliceMoments) -> SliceMoments:
         """Return the moments of both (Chan, Golub & LeVeque 1983, Am. Stat. 37:242)."""
         n = self.present + other.present
         one, rest = (np.divide(part.present, n, where=n > 0, out=np.zeros(len(n))) for part in (self, other))
@@ -96,7 +99,7 @@ class Moments:
             mean = np.where(one > 0, one * self.mean, 0.0) + np.where(rest > 0, rest * other.mean, 0.0)
             mean = np.where(apart == 0, np.where(one > 0, self.mean, other.mean), mean)
             squares = self.squares + other.squares + n * (one * rest * apart**2)
-        return Moments(
+        return SliceMoments(
             n,
             self.infinite + other.infinite,
             mean,
@@ -106,9 +109,9 @@ class Moments:
             tuple(map(_few_of_both, self.few, other.few)),
         )
 
-    def of_slices(self, places: np.ndarray) -> Moments:
+    def of_slices(self, places: np.ndarray) -> SliceMoments:
         """Return the moments of some of the slices."""
-        return Moments(
+        return SliceMoments(
             self.present[places],
             self.infinite[places],
             self.mean[places],

@@ -56,7 +56,7 @@ class Mergeable(Statistic, Protocol):
         """Return the metric on each slice, with its interval."""
 
     def figures(self, state: Any) -> np.ndarray:
-        """Return the metric on each slice alone, NaN where it is undefined."""
+        """Return the metric on each slice alone, NaN where it is undefined: shape (slices,)."""
 
 
 @runtime_checkable
@@ -64,7 +64,7 @@ class Counted(Mergeable, Protocol):
     """A statistic whose state are counts of rows, so that those of many metrics are counted together."""
 
     def counted(self, outcome: Outcome) -> Sequence[np.ndarray]:
-        """Return the bool arrays whose True rows are counted."""
+        """Return the bool arrays whose True rows are counted: shape (rows,) each."""
 
     def state_of(self, outcome: Outcome, counts: np.ndarray) -> State:
         """Return the state from the counts, shaped (slices, arrays)."""
@@ -72,7 +72,7 @@ class Counted(Mergeable, Protocol):
 
 @dataclass(frozen=True)
 class Proportion:
-    """Hits among relevant rows; ``planes`` gives both as bool arrays over all rows."""
+    """Hits among relevant rows; ``planes`` gives both as bool arrays, shape (rows,)."""
 
     planes: Callable[[Outcome], tuple[np.ndarray, np.ndarray]]
     nothing: str = "no instance"
@@ -88,7 +88,7 @@ class Proportion:
         return self.state_of(outcome, masks.count(self.counted(outcome)))
 
     def counted(self, outcome: Outcome) -> Sequence[np.ndarray]:
-        """Return hits and relevant rows."""
+        """Return relevant rows that are hits, and relevant rows."""
         hits, relevant = self.planes(outcome)
         return hits & relevant, relevant
 
@@ -97,7 +97,7 @@ class Proportion:
         return Counts(counts)
 
     def figures(self, state: Counts) -> np.ndarray:
-        """Return hits / relevant rows."""
+        """Return hits / relevant rows: shape (slices,)."""
         return _shares(state.counts[:, 0], state.counts[:, 1])
 
     def finish(self, state: Counts) -> list[Estimate]:
@@ -111,7 +111,7 @@ def _shares(hits: np.ndarray, relevant: np.ndarray) -> np.ndarray:
 
 
 def proportion_estimates(hits: np.ndarray, relevant: np.ndarray, nothing: str) -> list[Estimate]:
-    """Return one Estimate per pair of counts."""
+    """Return one Estimate per pair of counts: shape (slices,) each."""
     low, high = intervals.wilson(hits, relevant)
     return [
         Estimate(k / n, one, other, n, interval="wilson")
@@ -148,7 +148,7 @@ class CellFunction:
     ceiling: ClassVar[float] = 1.0
 
     def value(self, counts: np.ndarray) -> np.ndarray:
-        """Return the function of counts shaped (..., targets, predictions)."""
+        """Return the function of counts shaped (..., targets, predictions): shape (...)."""
         return self.of_totals(per_class(counts))
 
     def estimates(self, outcome: Outcome, masks: Masks) -> list[Estimate]:
@@ -200,21 +200,19 @@ def _closed(function: CellFunction, counts: np.ndarray) -> intervals.Interval:
 def _outer(
     functions: Sequence[CellFunction], counts: np.ndarray, values: np.ndarray, wanted: np.ndarray, many: np.ndarray
 ) -> intervals.Interval:
-    """Return the outer of two intervals of the ``wanted`` (functions, slices).
+    """Return the outer of two intervals of the ``wanted``, each end shaped (functions, slices).
 
     One is that of the function's distribution around the counts, the other Wilson's for a share of the same variance,
     with Student's quantile for as many rows as a class has (the harmonic mean). The first is short where the smoothing
     pulls, the second where rare classes make the value lopsided.
     """
-    from scipy.special import stdtrit
-
     low, high, mean, variance = np.where(
         many, _limit(functions, counts, values, wanted & many), _bootstrap(functions, counts, wanted & ~many)
     )
     wrong = np.roll(np.eye(counts.shape[1], counts.shape[2]), 1, axis=1)
     least = np.array([[function.value(wrong)] for function in functions])  # 0, or -1 for a correlation of two classes
     span = 1 - least
-    quantile = stdtrit(np.maximum(_rows_per_class(per_class(counts)) - 1, 1), 0.5 + intervals.CONFIDENCE / 2)
+    quantile = intervals.student(np.maximum(_rows_per_class(per_class(counts)) - 1, 1))
     ends = intervals.equivalent_wilson((values - least) / span, (mean - least) / span, variance / span**2, quantile)
     return (
         np.fmin(np.minimum(low, values), least + span * ends[0]),
@@ -223,7 +221,7 @@ def _outer(
 
 
 def _limit(functions: Sequence[CellFunction], counts: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return what ``_bootstrap`` tends to with many rows, a normal distribution, in a fraction of its time."""
+    """Return what ``_bootstrap`` tends to with many rows, in a fraction of its time: (4, functions, slices)."""
     spread = np.full((4, *wanted.shape), np.nan)
     for row, function in enumerate(functions):
         some = np.flatnonzero(wanted[row])
@@ -234,7 +232,10 @@ def _limit(functions: Sequence[CellFunction], counts: np.ndarray, values: np.nda
 
 
 def _variance(function: CellFunction, counts: np.ndarray) -> np.ndarray:
-    """Return the variance by the delta method: a function of shares has the derivatives' mean square, summed."""
+    """Return the variance by the delta method: shape (slices,).
+
+    A function of shares has the derivatives' mean square, summed.
+    """
     totals = np.array([total.T for total in per_class(counts)])  # each shaped (classes, slices)
     slopes = np.empty_like(totals)
     for place in np.ndindex(totals.shape[:2]):
@@ -266,14 +267,14 @@ def _bootstrap(functions: Sequence[CellFunction], counts: np.ndarray, wanted: np
 
 
 def _has_many(totals: Totals) -> np.ndarray:
-    """Return which slices have MANY hits, misses and false alarms of every class that occurs, at least two of them."""
+    """Return which slices have MANY hits, misses and false alarms of every class, of at least two: shape (slices,)."""
     hits, support, predicted = totals
     rarest, occurring = np.minimum(hits, np.minimum(support, predicted) - hits), _occurring(totals)
     return np.asarray(((rarest >= MANY) | ~occurring).all(axis=1) & (occurring.sum(axis=1) > 1))
 
 
 def _rows_per_class(totals: Totals) -> np.ndarray:
-    """Return the harmonic mean of the sizes of the classes that occur, in the target or in the predictions."""
+    """Return the harmonic mean of the sizes of the classes that occur, in target or predictions: shape (slices,)."""
     sizes = np.maximum(totals.support, totals.predicted)
     with np.errstate(divide="ignore"):
         return np.asarray((sizes > 0).sum(axis=1) / np.where(sizes > 0, 1 / sizes, 0).sum(axis=1))
@@ -308,7 +309,7 @@ def _resampled(counts: np.ndarray) -> np.ndarray:
 
 
 def _smoothed(counts: np.ndarray) -> np.ndarray:
-    """Return tables to draw around: what no row of a slice shows may yet happen.
+    """Return tables to draw around, shaped as ``counts``: what no row of a slice shows may yet happen.
 
     Each class that occurs in the target gets a part of a row that is right, and one that is taken for the next class.
     """
@@ -325,7 +326,10 @@ def _smoothed(counts: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _variates(predictions: int, targets: int, resamples: int) -> tuple[np.ndarray, dict[float, np.ndarray]]:
-    """Return normal variates of each cell, and gamma variates of the shapes below 1; of shape 0, zeros."""
+    """Return normal variates (predictions, targets, 1, resamples), and gamma variates by their shape below 1.
+
+    Those of shape 0 are zeros; shape (predictions, targets, resamples) each.
+    """
     random = np.random.default_rng(intervals.SEED)
     size = (predictions, targets, resamples)
     normal = random.standard_normal(size).astype(np.float32)[:, :, None]

@@ -82,8 +82,9 @@ def answers(source: Source, frame: pd.DataFrame, ids: Sequence[str], wanted: np.
     for repeat, of_repeat in enumerate(np.split(wanted, np.searchsorted(wanted, _ends(wanted, len(frame))))):
         rows = of_repeat - repeat * len(frame)
         if len(rows):
-            some = frame if len(rows) == len(frame) else frame.iloc[rows].reset_index(drop=True)
-            for batch in source.batches(some, [ids[row] for row in rows.tolist()], repeat):
+            whole = len(rows) == len(frame)
+            some = frame if whole else frame.iloc[rows].reset_index(drop=True)
+            for batch in source.batches(some, ids if whole else [ids[row] for row in rows.tolist()], repeat):
                 yield batch._replace(rows=of_repeat[batch.rows])
 
 
@@ -294,10 +295,8 @@ def _load_estimator(spec: ModelSpec, path: Path) -> Any:
             f"{path} is a pickle, which can run any code when it is loaded: add `allow_pickle: true` if you trust it, "
             "or save the estimator as .skops"
         )
-    try:
-        import joblib
-    except ImportError:
-        raise MissingExtraError("loading an estimator", "scikit-learn", "sklearn") from None
+    import joblib
+
     with guarded(ModelError, f"{path} cannot be loaded:"):
         return joblib.load(path)
 

@@ -55,9 +55,9 @@ from pytest_behave.records.results import (
     SuiteRun,
     Unread,
     Verdict,
-    VerdictName,
 )
 from pytest_behave.records.templates import ForEach, Placeholder, TextTemplate
+from pytest_behave.records.verdicts import VerdictName
 
 __all__ = [
     "Accepted",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from pytest_behave.records.declarations import Better, Decide, Severity
+from pytest_behave.records.verdicts import VerdictName
 
-VerdictName = Literal["holds", "violated", "regressed", "suspect", "undecided", "no-baseline", "known-failure", "error"]
+Interval: TypeAlias = str  # the name of the method of an interval, as the record has it; empty for none
+PLAIN_SHARE: Interval = "wilson"
+MEANS: tuple[Interval, ...] = ("t", "delta method, t")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +27,18 @@ class Estimate:
     high: float | None
     n: int
     reason: str = ""
-    interval: str = ""
+    interval: Interval = ""
     is_broken: bool = False
+
+    @property
+    def is_share(self) -> bool:
+        """Whether the value is a share of ``n`` independent rows, so that whole numbers stand behind it."""
+        return self.interval == PLAIN_SHARE and self.value is not None
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether the interval is Student's, around a mean."""
+        return self.interval in MEANS
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +113,18 @@ class Behavior:
     baseline: Change | None = None
     verdict: VerdictName | None = None
     reason: str = ""
-    interval: str = ""
+    interval: Interval = ""
     line: int | None = None
     file: str | None = None
     family: str | None = None
     between: tuple[str, str] | None = None
     instances: tuple[Instance, ...] = ()
     confidence: float = 0.95
+
+    @property
+    def is_share(self) -> bool:
+        """Whether the value is a share of ``n`` independent rows, so that whole numbers stand behind it."""
+        return self.interval == PLAIN_SHARE and self.value is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 
 from pytest_behave.records import Behavior, CaseResult, Instance, Run, SuiteRun, Unread
+from pytest_behave.records.verdicts import FAILING, UNSURE, WORST_FIRST
 from pytest_behave.text import printable
 
-ORDER = ("error", "regressed", "violated", "no-baseline", "suspect", "undecided", "known-failure", "holds")
-FAILING = ("error", "regressed", "violated", "no-baseline")
-UNSURE = ("suspect", "undecided")  # which fail strict runs
 MOST_CHARACTERS = 70
 MOST_OF_A_SENTENCE = 1_000
 ARROW = " \N{RIGHTWARDS ARROW} "
@@ -115,7 +113,7 @@ def worst_first(behaviors: Iterable[Behavior]) -> list[Behavior]:
 
 def badness(behavior: Behavior) -> tuple[int, bool, float, str, str]:
     """Return what reports sort by, the worst first; what only warns comes after what fails for the same reason."""
-    place = ORDER.index(behavior.verdict or "holds")
+    place = WORST_FIRST.index(behavior.verdict or "holds")
     return place, behavior.severity == "warning", -excess(behavior), behavior.slice, behavior.metric
 
 
@@ -140,7 +138,7 @@ def verdicts(suite: SuiteRun) -> list[str]:
 def count_line(run: Run) -> str:
     """Return one line: how many behaviors and cases have which verdict, in how many suites, and how many improved."""
     found = [verdict for suite in run.suites for verdict in verdicts(suite)]
-    counts = {verdict: found.count(verdict) for verdict in ORDER}
+    counts = {verdict: found.count(verdict) for verdict in WORST_FIRST}
     parts = [f"{count} {_counted(verdict, count)}" for verdict, count in reversed(counts.items()) if count]
     suites = f"{len(run.suites)} suite{'s' * (len(run.suites) != 1)}"
     better = sum(improved(behavior) for suite in run.suites for behavior in suite.behaviors)

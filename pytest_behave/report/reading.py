@@ -28,8 +28,10 @@ def read_record(content: bytes, name: str) -> Run:
         raise BehaveError(f"{name} {files.ADVICE}")
     try:
         data = json.loads(content, parse_constant=_refused)
-    except (ValueError, RecursionError) as error:
-        raise BehaveError(f"{name} is not a run record, as it is not JSON ({error}): {HOW}") from None
+    except BehaveError as error:
+        raise BehaveError(f"{name} is not a run record: {error}: {HOW}") from None
+    except (ValueError, RecursionError):
+        raise BehaveError(f"{name} is not a run record, as it is not JSON: {HOW}") from None
     version = data.get("format") if isinstance(data, dict) else None
     if version != FORMAT:
         if isinstance(version, str) and version.startswith("pytest-behave/run-"):
@@ -47,7 +49,7 @@ def read_record(content: bytes, name: str) -> Run:
 
 
 def _refused(constant: str) -> float:
-    raise ValueError(f"{constant} is no number")
+    raise BehaveError(f"{constant} is no number")
 
 
 @functools.cache

@@ -18,8 +18,9 @@ from pytest_behave.guard import any_place, guarded
 from pytest_behave.plugin import BehaveWarning
 from pytest_behave.records import Behavior, CaseResult, Key, Place, SuiteRun
 from pytest_behave.records.memory import uncollected
+from pytest_behave.records.verdicts import FAILING, UNSURE
 from pytest_behave.report.changes import behavior_sentence
-from pytest_behave.report.lines import FAILING, UNSURE, case_section, case_sentence, fails, instance_section
+from pytest_behave.report.lines import case_section, case_sentence, fails, instance_section
 from pytest_behave.report.record import behavior_to_json, case_to_json, header_to_json, instance_to_json
 from pytest_behave.session.dependencies import State
 from pytest_behave.session.runner import RUNNER, Runner

@@ -1,8 +1,8 @@
-"""Run the benchmarks one after the other: speed, memory, engines, start-up, kills.
+"""Run the benchmarks one after the other: whole runs, speed, memory, engines, start-up, kills.
 
     python tests/benchmarks [NAME ...]
 
-NAME is one of kernel, parts, startup, kills; all of them take half an hour on two cores. Each prints the machine, the
+NAME is one of whole, kernel, parts, startup, kills; all of them take half an hour on two cores. Each prints the machine, the
 versions, its ratios and what is required. The exit code is 1 if anything required is missed.
 """
 
@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 SCRIPTS = {
+    "whole": "bench_whole.py",
     "kernel": "bench_kernel.py",
     "parts": "bench_parts.py",
     "startup": "bench_startup.py",

@@ -41,10 +41,9 @@ from scipy.special import expit
 from scipy.stats import rankdata
 
 from pytest_behave.evaluate import evaluate_suite, prepare_file
-from pytest_behave.evaluate.run import find_baseline
-from pytest_behave.evidence.rows import Measured
+from pytest_behave.evidence.whole import WholeRun, find_baseline, predictor_of
 from pytest_behave.judge.comparisons import Comparisons
-from pytest_behave.judge.judgement import Judged
+from pytest_behave.judge.judgement import Judgement
 
 ROWS = 100_000
 SLICES, SMALLEST, LARGEST = 200, 100, 50_000
@@ -101,16 +100,17 @@ class Ours:
 
     def __init__(self, path: Path) -> None:
         prepared = prepare_file(path)
-        against = find_baseline(prepared, prepared.table.fork())
-        self.measured = Measured(prepared, prepared.models[-1])
-        self.judged = Judged(self.measured, "2027-01-01", against)
-        self.against = against
-        self.keys = [(item.slice, item.name) for item in self.judged.items]
-        self.rows = {item.name: np.flatnonzero(item.mask) for item in self.measured.slices}
+        model = prepared.models[-1]
+        self.prepared, self.against = prepared, find_baseline(prepared)
+        self.evidence = WholeRun.of(prepared, model, predictor_of(prepared, model), self.against).evidence
+        self.judgement = Judgement(prepared, self.evidence, "2027-01-01")
+        self.keys = [(item.slice, item.name) for item in self.judgement.items]
+        self.rows = {item.name: np.flatnonzero(item.mask) for item in self.evidence.slices}
 
     def compare(self) -> Comparisons:
         """Return all comparisons, their p-values adjusted."""
-        comparisons = Comparisons(self.measured, self.against, self.judged.estimates, self.judged.items)
+        judgement = self.judgement
+        comparisons = Comparisons(self.prepared, self.evidence, self.against, judgement.estimates, judgement.items)
         comparisons.adjust(self.keys)
         return comparisons
 
@@ -128,7 +128,7 @@ class Outputs(NamedTuple):
 
 def outputs_of(ours: Ours) -> Outputs:
     """Return what the peers compare."""
-    before, after = ours.against.outcome, ours.measured.outcome
+    before, after = ours.against.outcome, ours.evidence.rows.outcome
     return Outputs(np.asarray(after.target), (before.score, after.score), (before.predicted, after.predicted))
 
 

@@ -15,7 +15,7 @@ import sys
 
 import numpy as np
 
-from pytest_behave.compare.multiplicity import flip_units
+from pytest_behave.compare.multiplicity import units_of
 from pytest_behave.compare.paired import Margin, Settings, compare_pairs
 from pytest_behave.compare.unpaired import compare_values
 from pytest_behave.measure import intervals
@@ -133,7 +133,7 @@ def truth_of(method, random, rate):
 def paired_ends(method, random, rate, size, runs):
     pairs = sample_of(method, random, size * runs, rate)
     slices = list(np.arange(size * runs).reshape(runs, size))
-    settings = Settings(flip_units(size * runs, None))
+    settings = Settings(units_of(np.arange(size * runs)))
     found = compare_pairs(pairs, slices, [Margin()] * runs, -1, settings)
     return np.array([[item.low, item.high] for item in found])
 

@@ -39,7 +39,7 @@ from scipy.special import expit
 
 from pytest_behave import evaluate_suite
 from pytest_behave.compare import influence
-from pytest_behave.compare.multiplicity import adjusted, flip_units, holm
+from pytest_behave.compare.multiplicity import adjusted, holm, units_of
 from pytest_behave.compare.paired import Margin, Paired, Settings, compare_pairs
 from pytest_behave.compare.power import MOST_SEARCHED, can_decide
 from pytest_behave.compare.regression import judge_change
@@ -317,8 +317,8 @@ def decides(count: int, margin: float) -> bool:
 def compare(
     item: Chosen, pairs: Pairs, slices: Slices, tolerance: float, clusters: np.ndarray | None = None
 ) -> Compared:
-    """Compare two models on all slices by the rules of ``evaluate/compared.py``."""
-    settings = Settings(flip_units(ROWS, clusters), clusters)
+    """Compare two models on all slices by the rules of ``judge/comparisons.py``."""
+    settings = Settings(units_of(np.arange(ROWS) if clusters is None else clusters), clusters)
     margins = [Margin(tolerance)] * len(slices.rows)
     results = compare_pairs(pairs, slices.rows, margins, worse_of(item), settings)
     units = [

@@ -26,7 +26,7 @@ from pytest_behave.evaluate.views import suite_of_frame
 from pytest_behave.measure.registry import BUILT_IN
 from pytest_behave.predict.normalize import PROBA
 from pytest_behave.records import DatasetSpec
-from pytest_behave.report.lines import FAILING, ORDER, UNSURE
+from pytest_behave.records.verdicts import FAILING, UNSURE, WORST_FIRST
 from pytest_behave.report.record import record_schema
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -145,13 +145,13 @@ def test_a_metric_that_changes_its_words_changes_the_page(generate, monkeypatch)
 
 
 def test_every_verdict_is_explained_the_worst_first():
-    assert [row[0].strip("`") for row in table("verdicts.md", "Verdicts")] == list(ORDER)
+    assert [row[0].strip("`") for row in table("verdicts.md", "Verdicts")] == list(WORST_FIRST)
 
 
 def test_which_verdicts_fail_is_said():
     outcomes = {row[0].strip("`"): (row[2], row[3]) for row in table("verdicts.md", "Verdicts")}
-    assert [name for name in ORDER if outcomes[name] == ("failed", "1")] == list(FAILING)
-    assert [name for name in ORDER if outcomes[name] == ("passed, with a warning", "0")] == list(UNSURE)
+    assert [name for name in WORST_FIRST if outcomes[name] == ("failed", "1")] == list(FAILING)
+    assert [name for name in WORST_FIRST if outcomes[name] == ("passed, with a warning", "0")] == list(UNSURE)
 
 
 def test_every_way_to_write_a_baseline_is_named():

@@ -52,7 +52,11 @@ MISTAKES = [
         {GROUP: "  group: {by: group}\n  group: age > 3"},
         "s.behave.yaml:5:3: duplicate key 'group', first used in line 4",
     ),
-    Mistake("not YAML", {GROUP: "  group: {by: group"}, "s.behave.yaml:5:8: this is not YAML: did not find expected"),
+    Mistake(
+        "not YAML",
+        {GROUP: "  group: {by: group"},
+        "s.behave.yaml:5:8: this is not YAML: a comma is missing before this, or a } that closes the { of line 4",
+    ),
     Mistake(
         "unknown slice",
         {EXPECT: "  overal: {accuracy: {min: 0.5}}"},
@@ -81,7 +85,7 @@ MISTAKES = [
     Mistake(
         "syntax of a predicate",
         {GROUP: "  group: age <"},
-        "s.behave.yaml:4:10: 'age <' is not an expression: invalid syntax",
+        "s.behave.yaml:4:10: 'age <' is not an expression: a value or an operator is missing",
     ),
     Mistake(
         "unknown column",
@@ -411,7 +415,7 @@ MISTAKES = [
     Mistake(
         "baseline that is no JSON",
         {},
-        "baselines/s.json:1:1: this is not JSON: Expecting value",
+        "baselines/s.json:1:1: this is not JSON",
         FAILED,
         files={"baselines/s.json": "accuracy: 0.9\n"},
     ),

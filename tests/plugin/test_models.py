@@ -83,7 +83,7 @@ def test_a_skops_estimator_runs(project):
 
 
 def test_a_pickled_estimator_runs_only_when_allowed(project):
-    joblib = pytest.importorskip("joblib", reason="needs the extra `sklearn`")
+    import joblib
     from sklearn.linear_model import LogisticRegression
 
     frame = pd.read_csv(project.path / "rows.csv")

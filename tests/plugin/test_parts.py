@@ -15,6 +15,7 @@ import pytest
 
 from pytest_behave.compare import samples
 from pytest_behave.data import parts
+from pytest_behave.parts import run
 
 ROWS = 6_000
 PARTLY = "--behave-memory=1KB"
@@ -84,9 +85,20 @@ CLASSES = """
 
 
 SHUFFLED = """
+    from concurrent.futures import ThreadPoolExecutor
+    from functools import reduce
+    from operator import add
+    from pytest_behave.engines.local import Local
     from pytest_behave.engines.testing import Shuffled
 
+    class Threads(Local):
+        def total(self, measure, parts, done):
+            with ThreadPoolExecutor(4) as pool:
+                return reduce(add, pool.map(measure, parts))
+
     def pytest_behave_engine(name):
+        if name == "threads":
+            return Threads()
         return Shuffled(int(name.removeprefix("shuffled"))) if name.startswith("shuffled") else None
 """
 WHOLE = "--behave-memory=1GB"
@@ -139,13 +151,25 @@ def people(project, monkeypatch):
     return project
 
 
+@pytest.fixture(params=["rows", "sums"])
+def handed_over(request, monkeypatch):
+    """Whether parts hand over their rows, as they do of not too many, or sums of them."""
+    if request.param == "sums":
+        monkeypatch.setattr(run, "MOST_ROWS", 0)
+    return request.param
+
+
+@pytest.fixture
+def summed(monkeypatch):
+    """Parts hand over sums, as if their rows were too many."""
+    monkeypatch.setattr(run, "MOST_ROWS", 0)
+
+
 def suite_of(project, text, ending="parquet"):
-    project.write(
-        "s.behave.yaml", textwrap.dedent(text).replace("FORMAT", ending).replace("region=east", "region=east")
-    )
+    project.write("s.behave.yaml", textwrap.dedent(text).replace("FORMAT", ending))
 
 
-LISTS = ("flips", "broken_ids", "fixed_ids")  # of which only the worst are kept of a dataset in parts
+LISTS = ("flips", "broken_ids", "fixed_ids")  # of which fewer are kept in sums
 
 
 def differences(one, other, where=""):
@@ -168,6 +192,13 @@ def stored_files(project):
     return [(project.path / "baselines" / f"s.{ending}").read_bytes() for ending in ("json", "parquet")]
 
 
+def same(whole, split, handed_over="rows"):
+    """Tell whether two records are the same: to the last digit, or in what sums can tell."""
+    if handed_over == "rows":
+        return json.dumps(whole) == json.dumps(split)
+    return list(differences(comparable(whole), comparable(split))) == []
+
+
 def comparable(record):
     """Return a record without the changes of gaps, which are not compared without rows."""
     for behavior in record["suites"][0]["behaviors"]:
@@ -177,13 +208,14 @@ def comparable(record):
 
 @pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
 @pytest.mark.parametrize("text", [BINARY, CLASSES], ids=["binary", "classes"])
-def test_a_dataset_in_parts_gives_the_record_of_a_whole_one(people, text, ending):
+def test_a_dataset_in_parts_gives_the_record_of_a_whole_one(people, handed_over, text, ending):
     suite_of(people, text.replace('- {name: error, python: "m:error", better: lower}', ""), ending)
     whole, split = people.record("--behave-memory=1GB"), people.record(PARTLY)
     assert len(whole["suites"][0]["behaviors"]) > 4
-    assert list(differences(comparable(whole), comparable(split))) == []
+    assert same(whole, split, handed_over)
 
 
+@pytest.mark.usefixtures("summed")
 def test_flips_are_the_worst_of_all_parts(people):
     suite_of(people, CLASSES)
     whole, split = (
@@ -194,12 +226,12 @@ def test_flips_are_the_worst_of_all_parts(people):
     assert split < whole
 
 
-def test_every_engine_gives_the_same_record(people):
+def test_every_engine_gives_the_same_record(people, handed_over):
     suite_of(people, BINARY.replace('- {name: error, python: "m:error", better: lower}', ""))
     people.write("conftest.py", SHUFFLED)
     local = people.record(PARTLY)
-    assert list(differences(local, people.record("--behave-engine=shuffled1"))) == []
-    assert list(differences(local, people.record("--behave-engine=shuffled2"))) == []
+    for engine in ("shuffled1", "shuffled2", "threads"):
+        assert same(local, people.record(f"--behave-engine={engine}", OFF), handed_over), engine
 
 
 def test_workers_give_the_same_record(people):
@@ -256,6 +288,7 @@ def changes_of_areas(record):
     return {item["slice"]: {**item["baseline"], "verdict": item["verdict"]} for item in found}
 
 
+@pytest.mark.usefixtures("summed")
 @pytest.mark.parametrize("stored", [False, True])
 def test_areas_are_compared_row_by_row(people, monkeypatch, stored):
     monkeypatch.setattr(samples, "MOST", ROWS)
@@ -271,6 +304,7 @@ def test_areas_are_compared_row_by_row(people, monkeypatch, stored):
     assert list(differences(whole, split)) == []
 
 
+@pytest.mark.usefixtures("summed")
 def test_the_error_of_a_change_of_an_area_is_that_of_a_sample(people, monkeypatch):
     suite_of(people, RANKS)
     whole = changes_of_areas(people.record(WHOLE))
@@ -283,6 +317,7 @@ def test_the_error_of_a_change_of_an_area_is_that_of_a_sample(people, monkeypatc
     assert list(differences(whole["region=north"], split["region=north"])) == []  # fewer rows than the sample takes
 
 
+@pytest.mark.usefixtures("summed")
 def test_scores_in_bins_widen_the_interval_of_a_change(people, monkeypatch):
     monkeypatch.setattr(samples, "MOST", ROWS)
     for path in sorted(people.path.glob("d?.parquet")):
@@ -297,6 +332,7 @@ def test_scores_in_bins_widen_the_interval_of_a_change(people, monkeypatch):
     assert split["high"] - split["low"] > 1.02 * (whole["high"] - whole["low"])
 
 
+@pytest.mark.usefixtures("summed")
 def test_what_sums_cannot_tell_is_compared_by_its_values(people):
     suite_of(people, RANKS)
     found = people.behaviors(PARTLY)["overall", "average_precision"]
@@ -307,7 +343,7 @@ def test_what_sums_cannot_tell_is_compared_by_its_values(people):
 @pytest.mark.parametrize(
     ("kind", "ending"), [("binary", "parquet"), ("binary", "csv"), ("classes", "csv"), ("numbers", "parquet")]
 )
-def test_what_is_stored_in_parts_is_what_is_stored_of_a_whole(people, kind, ending):
+def test_what_is_stored_in_parts_is_what_is_stored_of_a_whole(people, handed_over, kind, ending):
     suite_of(people, STORED[kind], ending)
     accept = ("--behave-baseline=accept", f"--behave-model={ACCEPTED[kind]}")
     people.run(*accept, WHOLE)
@@ -315,10 +351,10 @@ def test_what_is_stored_in_parts_is_what_is_stored_of_a_whole(people, kind, endi
     shutil.rmtree(people.path / "baselines")
     people.run(*accept, PARTLY)
     assert stored_files(people) == whole
-    assert list(differences(comparable(people.record(WHOLE)), comparable(people.record(PARTLY)))) == []
+    assert same(people.record(WHOLE), people.record(PARTLY), handed_over)
 
 
-def test_rows_since_a_stored_baseline_are_told_in_parts(people):
+def test_rows_since_a_stored_baseline_are_told_in_parts(people, handed_over):
     suite_of(people, STORED["binary"])
     people.run("--behave-baseline=new", "--behave-model=old", PARTLY)
     before = stored_files(people)
@@ -327,10 +363,10 @@ def test_rows_since_a_stored_baseline_are_told_in_parts(people):
     frame.loc[frame.index % 50 == 7, "y"] ^= 1  # another target
     frame.loc[2_000:2_300, "id"] += "new"  # a block that the baseline does not know
     frame.to_parquet(people.path / "d0.parquet", row_group_size=400)
-    whole, split = comparable(people.record(WHOLE)), comparable(people.record(PARTLY))
+    whole, split = people.record(WHOLE), people.record(PARTLY)
     use = split["suites"][0]["baseline"]
     assert min(use["added"], use["removed"], use["changed"]) > 100
-    assert list(differences(whole, split)) == []
+    assert same(whole, split, handed_over)
     assert stored_files(people) == before
 
 
@@ -358,13 +394,13 @@ def test_of_a_baseline_that_answered_several_times_the_first_answers_are_joined(
     assert list(differences(whole, split)) == []
 
 
-def test_a_part_without_a_row_of_the_baseline_can_be_read(people):
+def test_a_part_without_a_row_of_the_baseline_can_be_read(people, handed_over):
     suite_of(people, STORED["classes"])
     people.run("--behave-baseline=new", "--behave-model=good", PARTLY)
     suite_of(people, STORED["classes"].replace("{by: output}", "{by: baseline.output}"))
     frame = pd.read_parquet(people.path / "d1.parquet")
     frame.assign(id="n" + frame["id"]).to_parquet(people.path / "d1.parquet")
-    assert list(differences(people.record(WHOLE), people.record(PARTLY))) == []
+    assert same(people.record(WHOLE), people.record(PARTLY), handed_over)
 
 
 @pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:-9])])
@@ -377,7 +413,7 @@ def test_without_the_stored_outputs_values_are_compared_alone(people, spoil):
     assert list(differences(whole, split)) == []
 
 
-def test_the_baseline_of_a_commit_is_joined_in_parts(people):
+def test_the_baseline_of_a_commit_is_joined_in_parts(people, handed_over):
     suite_of(people, STORED["binary"])
     people.run("--behave-baseline=new", "--behave-model=old", PARTLY)
     git = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
@@ -385,10 +421,10 @@ def test_the_baseline_of_a_commit_is_joined_in_parts(people):
         subprocess.run([*git, *command], cwd=people.path, check=True)
     people.run("--behave-baseline=accept", PARTLY)
     against = "--behave-against=HEAD"
-    whole, split = comparable(people.record(WHOLE, against)), comparable(people.record(PARTLY, against))
+    whole, split = people.record(WHOLE, against), people.record(PARTLY, against)
     assert split["suites"][0]["baseline"]["kind"] == "commit"
     assert split["suites"][0]["behaviors"][0]["baseline"]["change"] > 0
-    assert list(differences(whole, split)) == []
+    assert same(whole, split, handed_over)
 
 
 def test_rows_without_ids_have_their_numbers(people):
@@ -554,3 +590,53 @@ def test_a_process_that_may_take_little_reads_in_parts_by_itself(people):
     )
     assert done.returncode == 0, done.stdout
     assert list(differences(whole, json.loads((people.path / "little.json").read_text()))) == []
+
+
+EVERYTHING = """
+    dataset: {path: "d*.parquet", id: id, target: y}
+    models: {old: m:old, new: m:rich}
+    BASELINE
+    slices:
+      region: {by: region}
+      age: {by: age, edges: [30, 50]}
+      wrong: output != target
+      quick: latency < 0.3
+    metrics:
+      - accuracy
+      - precision
+      - recall
+      - f1
+      - mcc
+      - roc_auc
+      - average_precision
+      - brier
+      - ece
+      - log_loss
+      - latency
+      - count
+      - {name: age, mean: age}
+      - {name: sure, rate: score > 0.8 or age > 70}
+    expect:
+      overall: {roc_auc: {max_regression: 0}, average_precision: {max_regression: 0}, ece: {max: 0.01}}
+      "*": {accuracy: {max_regression: 0}, brier: {max_regression: 0}, latency: {max: 0.1}, sure: {min: 0.9}}
+      region: {precision: {max_gap: 0.01, max_gap_regression: 0}, f1: {max_regression: 0.001}, log_loss: {max: 0.1}}
+    cases:
+      - {id: sure, input: {p: 0.99, q: 0.1, age: 30, region: east}, expect: {equals: 1}}
+"""
+RICH = """
+    def rich(frame):
+        return pd.DataFrame({"score": frame["p"], "latency": frame["age"] / 100})
+"""
+
+
+@pytest.mark.parametrize("stored", [False, True], ids=["model", "stored"])
+def test_every_kind_of_metric_is_judged_alike_whole_and_in_parts_and_on_every_engine(people, stored):
+    people.write("m.py", ANSWERS + RICH)
+    people.write("conftest.py", SHUFFLED)
+    suite_of(people, EVERYTHING.replace("BASELINE", "" if stored else "baseline: old"))
+    if stored:
+        people.run("--behave-baseline=new", "--behave-model=old", WHOLE, OFF)
+    whole = people.record(WHOLE, OFF)
+    assert len(whole["suites"][0]["flips"]) > 100
+    for engine in ("local", "shuffled4", "threads"):
+        assert same(whole, people.record(f"--behave-engine={engine}", PARTLY, OFF)), engine

@@ -17,11 +17,11 @@ from pytest_behave.compare.multiplicity import (
     MOST_UNITS,
     Flippable,
     adjusted,
-    flip_units,
     flipped_statistics,
     holm,
     max_t,
     sign_flip_p,
+    units_of,
 )
 from pytest_behave.compare.proportions import mcnemar_mid_p
 
@@ -188,24 +188,40 @@ def test_parts_of_one_unit_flip_together():
     assert not flipped[2].any()
 
 
-def test_rows_are_their_own_units_unless_they_are_clustered_or_too_many():
-    assert flip_units(5, None).tolist() == [0, 1, 2, 3, 4]
-    clusters = np.array([0, 1, 1, 0, 2])
-    assert flip_units(5, clusters).tolist() == clusters.tolist()
-    assert flip_units(0, None).tolist() == []
-    assert flip_units(MOST_UNITS, None).tolist() == list(range(MOST_UNITS))
-    grouped = flip_units(20 * MOST_UNITS, None)
-    assert grouped.min() >= 0
-    assert grouped.max() == MOST_UNITS - 1
-    assert np.bincount(grouped).std() == pytest.approx(np.sqrt(20), rel=0.1)
-    assert grouped.tolist() == flip_units(20 * MOST_UNITS, None).tolist()
+def names(count):
+    return np.array([f"r{number}" for number in range(count)], dtype=object)
 
 
-def test_rows_of_a_cluster_stay_in_one_unit_when_clusters_are_grouped():
-    clusters = np.random.default_rng(3).permutation(np.repeat(np.arange(3 * MOST_UNITS), 2))
-    units = flip_units(len(clusters), clusters)
+@pytest.mark.parametrize("count", [0, 1, 5, 100, MOST_UNITS])
+def test_few_rows_are_their_own_units(count):
+    assert sorted(units_of(names(count)).tolist()) == list(range(count))
+
+
+@pytest.mark.parametrize("count", [MOST_UNITS + 1, 20 * MOST_UNITS])
+def test_more_rows_are_put_into_groups(count):
+    units = units_of(names(count))
+    assert units.min() >= 0
     assert units.max() < MOST_UNITS
-    assert len(np.unique(np.column_stack([clusters, units]), axis=0)) == 3 * MOST_UNITS
+    assert np.bincount(units, minlength=MOST_UNITS).std() == pytest.approx(np.sqrt(count / MOST_UNITS), rel=0.1)
+
+
+@pytest.mark.parametrize("count", [100, MOST_UNITS, MOST_UNITS + 1, 20 * MOST_UNITS])
+def test_units_do_not_depend_on_the_order_of_the_rows(count):
+    order = np.random.default_rng(1).permutation(count)
+    assert units_of(names(count)[order]).tolist() == units_of(names(count))[order].tolist()
+
+
+def test_units_of_very_many_rows_do_not_depend_on_which_others_there_are():
+    units = units_of(names(5 * MOST_UNITS))
+    assert units_of(names(4 * MOST_UNITS)).tolist() == units[: 4 * MOST_UNITS].tolist()
+
+
+@pytest.mark.parametrize("count", [3, 3 * MOST_UNITS])
+def test_rows_of_a_cluster_are_one_unit(count):
+    clusters = np.random.default_rng(3).permutation(np.repeat(np.arange(count), 2))
+    units = units_of(names(count)[clusters])
+    assert units.max() < MOST_UNITS
+    assert len(np.unique(np.column_stack([clusters, units]), axis=0)) == count
 
 
 # --- both together ------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from pytest_behave.compare.multiplicity import FLIPS, adjusted, flip_units
+from pytest_behave.compare.multiplicity import FLIPS, adjusted
 from pytest_behave.compare.paired import Margin, Settings, compare_pairs, tail, unskewed
 from pytest_behave.compare.proportions import loss_p, mcnemar_exact, mcnemar_mid_p, tango_interval, tango_z
 from pytest_behave.compare.tails import t_quantile
@@ -32,7 +32,7 @@ def compared(pairs, rows=None, *, margin=0.0, worse=-1, clusters=None, **options
     """Compare on one slice of the rows, ``size`` (60) ones where the pairs do not tell; ``margin`` may be a number."""
     size = options.pop("size", 60)
     size = len(pairs.baseline) if hasattr(pairs, "baseline") else size
-    chosen = Settings(flip_units(size, clusters), clusters, **options)
+    chosen = Settings(np.arange(size) if clusters is None else clusters, clusters, **options)
     slices = [np.arange(size) if rows is None else np.asarray(rows, dtype=np.int64)]
     (result,) = compare_pairs(pairs, slices, [margin if isinstance(margin, Margin) else Margin(margin)], worse, chosen)
     return result

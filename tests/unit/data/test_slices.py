@@ -293,8 +293,7 @@ def test_a_part_whose_own_name_has_an_equals_sign_waits_like_any_other():
 
 
 def test_slices_of_outputs_are_made_once_those_are_known():
-    table = table_of()
-    table.add_outputs({"output": pd.Series([1, 1, 1, 1, 0, 0, 0, 0])})
+    table = table_of().with_outputs({"output": pd.Series([1, 1, 1, 1, 0, 0, 0, 0])})
     assert found(where("wrong", "output != target"), SliceSpec("says", by=("output",)), table=table) == {
         "wrong": "bdeg",
         "says=0": "efgh",

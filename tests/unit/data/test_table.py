@@ -283,7 +283,7 @@ OUTPUTS = {
 
 def test_outputs_are_known_once_the_model_has_run():
     table = table_of(None, MetadataSpec("sure", parse_expression("score > 0.5")), MetadataSpec("topic", stage="output"))
-    table.add_outputs(OUTPUTS)
+    table = table.with_outputs(OUTPUTS)
     assert looked_up(table, "output") == [1, 1, 0, 0]
     assert looked_up(table, "score") == [0.9, 0.6, 0.2, None]
     assert looked_up(table, "topic") == ["p", "q", "p", "q"]
@@ -293,7 +293,7 @@ def test_outputs_are_known_once_the_model_has_run():
 def test_a_column_of_the_dataset_that_is_called_output_is_read_in_backticks():
     table = table_of({"output": ["own", "own"], "age": [1, 2]})
     assert looked_up(table, "output", quoted=True) == ["own", "own"]
-    table.add_outputs({"score": pd.Series([0.5, 0.5])})
+    table = table.with_outputs({"score": pd.Series([0.5, 0.5])})
     with pytest.raises(
         PredicateError, match="the model gives no 'output'; for the dataset's own column write `output`"
     ):
@@ -302,20 +302,32 @@ def test_a_column_of_the_dataset_that_is_called_output_is_read_in_backticks():
 
 def test_a_column_of_the_dataset_wins_over_one_that_the_model_adds():
     table = table_of()
-    table.add_outputs({**OUTPUTS, "age": pd.Series([0, 0, 0, 0])})
+    table = table.with_outputs({**OUTPUTS, "age": pd.Series([0, 0, 0, 0])})
     assert looked_up(table, "age") == [20, 30, 40, None]
 
 
-def test_the_outputs_of_another_model_replace_the_first_and_all_that_came_of_them():
+def test_two_models_may_answer_for_the_same_rows():
     table = table_of(None, MetadataSpec("sure", parse_expression("score > 0.5")))
-    table.add_outputs(OUTPUTS)
-    mask = table.evaluator.mask(parse_predicate("sure and output == 1"))
-    assert mask.tolist() == [True, True, False, False]
-    table.add_outputs({"output": pd.Series([0, 0, 1, 1]), "score": pd.Series([0.1, 0.9, 0.9, 0.1])})
-    assert looked_up(table, "sure") == [False, True, True, False]
-    assert table.evaluator.mask(parse_predicate("sure and output == 1")).tolist() == [False, False, True, False]
+    both = parse_predicate("sure and output == 1 and age > 0")
+    assert table.evaluator.mask(parse_predicate("age > 0")).tolist() == [True, True, True, False]
+    one = table.with_outputs(OUTPUTS)
+    other = table.with_outputs({"output": pd.Series([0, 0, 1, 1]), "score": pd.Series([0.1, 0.9, 0.9, 0.1])})
+    assert one.evaluator.mask(both).tolist() == [True, True, False, False]
+    assert looked_up(other, "sure") == [False, True, True, False]
+    assert other.evaluator.mask(both).tolist() == [False, False, True, False]
+    assert one.evaluator.mask(both).tolist() == [True, True, False, False]
     with pytest.raises(PredicateError, match="there is no column 'topic'"):
-        table.lookup(Name("topic"))
+        other.lookup(Name("topic"))
+    with pytest.raises(PredicateError, match="known only after the model has run"):
+        table.lookup(Name("output"))
+
+
+def test_a_column_that_only_the_model_knows_may_be_called_much_as_one_of_the_dataset():
+    table = table_of({"conf_a": [0.1, 0.2], "age": [1, 2]})
+    for name in ("conf_b", "conf_long"):
+        assert table.unknown_names(parse_expression(name), open_ended=True) == ""
+    assert "did you mean 'conf_a'?" in table.unknown_names(parse_expression("comf_a"), open_ended=True)
+    assert "did you mean 'age'?" in table.unknown_names(parse_expression("agee"), open_ended=True)
 
 
 def test_functions_of_outputs_see_the_data_the_metadata_and_the_outputs():
@@ -327,7 +339,7 @@ def test_functions_of_outputs_see_the_data_the_metadata_and_the_outputs():
 
     table = table_of(None, MetadataSpec("length", WORDS), MetadataSpec("m", function=note, stage="output"), target="y")
     table.lookup(Name("length"))
-    table.add_outputs(OUTPUTS)
+    table = table.with_outputs(OUTPUTS)
     assert looked_up(table, "m") == [1, 1, 0, 0]
     assert set(seen) == {*ROWS, "length", "prediction", "score", "topic", "target"}
     assert seen["target"] == [1, 0, 1, 0]
@@ -398,7 +410,7 @@ def test_a_table_goes_at_once_when_nobody_needs_it():
     try:
         table = table_of({"a": [1, 2, 3]}, MetadataSpec("b", expression=parse_expression("a + 1")))
         assert table.evaluator.mask(parse_predicate("b > 2")).tolist() == [False, True, True]
-        gone = weakref.ref(table), weakref.ref(table.fork())
+        gone = weakref.ref(table), weakref.ref(table.with_outputs({}))
         del table
         assert [ref() for ref in gone] == [None, None]
     finally:

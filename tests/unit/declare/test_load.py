@@ -587,7 +587,7 @@ def test_a_mistake_in_an_inherited_part_is_found_where_it_stands(folder):
         "standard.yaml", "slices: {young: age <}\nmetrics: [acuracy]\nexpect: {overall: {accuracy: {mim: 1}}}\n"
     )
     assert folder.problems(f"{HEAD}extends: standard.yaml\nmetrics: [accuracy]\n") == [
-        "standard.yaml:1:17: 'age <' is not an expression: invalid syntax",
+        "standard.yaml:1:17: 'age <' is not an expression: a value or an operator is missing, or one is too many",
         "standard.yaml:2:11: unknown metric 'acuracy' - did you mean 'accuracy'?",
         "standard.yaml:3:31: unknown key 'mim' - did you mean 'min'?",
     ]
@@ -616,7 +616,11 @@ def test_a_standard_may_extend_another_from_its_own_folder(folder):
         ("b.yaml", {"b.yaml": "extends: b.yaml"}, "b.yaml:1:10: extends itself through b.yaml"),
         ("b.yaml", {"b.yaml": "- a"}, "b.yaml:1:1: a suite to extend must be a mapping"),
         ("b.yaml", {"b.yaml": ""}, "b.yaml:1:1: a suite to extend must be a mapping"),
-        ("b.yaml", {"b.yaml": "a: ["}, "b.yaml:2:1: this is not YAML: did not find expected node content"),
+        (
+            "b.yaml",
+            {"b.yaml": "a: ["},
+            "b.yaml:2:1: this is not YAML: the file ends before all that it begins is closed",
+        ),
         ("b.yaml", {"b.yaml": "metrics: []\nmetrics: []"}, "b.yaml:2:1: duplicate key 'metrics', first used in line 1"),
         ("b.yaml", {"b.yaml": "metric: []"}, "b.yaml:1:1: unknown key 'metric' - did you mean 'metrics'?"),
         ("b.yaml", {"b.yaml": "cases: []"}, "b.yaml:1:1: 'cases' cannot be shared by `extends`"),
@@ -685,7 +689,11 @@ def test_mistakes_in_included_cases_are_found_where_they_stand(folder):
             ["s.behave.yaml:4:21: unknown key 'tags': an `include` takes no other keys"],
         ),
         ("include: c.yaml", {"c.yaml": "id: a"}, ["c.yaml:1:1: a file of cases must be a list of cases"]),
-        ("include: c.yaml", {"c.yaml": "- ["}, ["c.yaml:2:1: this is not YAML: did not find expected node content"]),
+        (
+            "include: c.yaml",
+            {"c.yaml": "- ["},
+            ["c.yaml:2:1: this is not YAML: the file ends before all that it begins is closed"],
+        ),
         (
             "include: c.yaml",
             {"c.yaml": case("a") + "- include: d.yaml"},

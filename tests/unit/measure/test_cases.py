@@ -177,12 +177,12 @@ def test_a_long_text_is_cut_in_the_sentence():
         ("", False),
         (None, False),
         ('{"a": 1} and more', False),
-        ("[" * 100_000, False),
+        ("1" * 5_000, False),
     ],
 )
 def test_json(output, met):
     failures = check("json", True, output)
-    assert failures == MET if met else failures[0].startswith("the output is not JSON: ")
+    assert failures == (MET if met else ("the output is not JSON",))
 
 
 PERSON = {"type": "object", "required": ["name"], "properties": {"age": {"type": "integer", "minimum": 0}}}
@@ -196,8 +196,8 @@ PERSON = {"type": "object", "required": ["name"], "properties": {"age": {"type":
         ('{"age": 36}', "the output does not fit the schema at its top: 'name' is a required property"),
         ('{"name": "Ada", "age": -1}', "the output does not fit the schema at age: -1 is less than the minimum of 0"),
         ("[]", "the output does not fit the schema at its top: [] is not of type 'object'"),
-        ("Ada", "the output is not JSON: Expecting value: line 1 column 1 (char 0)"),
-        (None, "the output is not JSON: Expecting value: line 1 column 1 (char 0)"),
+        ("Ada", "the output is not JSON"),
+        (None, "the output is not JSON"),
     ],
 )
 def test_json_schema(output, failure):
@@ -337,7 +337,7 @@ def test_all_failed_checks_are_told_in_the_order_of_the_suite():
         "the output has 3 characters, fewer than 10",
         "and rude",
         "the label is not 'spam'",
-        "the output is not JSON: Expecting value: line 1 column 1 (char 0)",
+        "the output is not JSON",
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -853,3 +855,17 @@ def test_the_area_of_ranks_solves_newcombes_equation():
         size = (positives + negatives) / 2 - 1
         spread = end * (1 - end) * (1 + size * ((1 - end) / (2 - end) + end / (1 + end))) / (positives * negatives)
         assert (area - end) ** 2 == pytest.approx(Z**2 * spread, abs=1e-8)
+
+
+def test_students_quantile_is_that_of_scipy_also_where_it_is_expanded():
+    freedom = np.concatenate([np.arange(1, 1_003), np.logspace(0, 12, 500), [np.inf]])
+    np.testing.assert_allclose(intervals.student(freedom), stats.t.ppf(0.975, freedom), rtol=2e-14)
+
+
+def test_an_interval_of_many_rows_does_not_import_scipy():
+    program = (
+        "import sys; from pytest_behave.measure import intervals;"
+        "intervals.skewed_mean(0.5, 0.1, 1_001, 0.0); assert 'scipy' not in sys.modules;"
+        "intervals.skewed_mean(0.5, 0.1, 1_000, 0.0); assert 'scipy' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -18,7 +18,7 @@ from pytest_behave.measure import levels
 from pytest_behave.measure.kernel import FEWEST_MEMBERS, Masks
 from pytest_behave.measure.paired import rows_of
 from pytest_behave.measure.registry import find_metric, finish_states, measure, measure_figures, measure_states
-from pytest_behave.measure.states import Cells, Moments
+from pytest_behave.measure.states import Cells, SliceMoments
 from pytest_behave.records import MetricSpec
 from pytest_behave.records.bits import Member, members, packed
 
@@ -209,7 +209,7 @@ def test_a_metric_that_needs_all_rows_says_so():
     chosen = [own, *chosen_of("regression", ["mae"])]
     states = measure_states(chosen, outcome, Masks([np.ones(3, dtype=bool)], 3))
     assert str(states["own"]) == "the metric needs all rows at once: it cannot be measured in partitions"
-    assert isinstance(states["mae"], Moments)
+    assert isinstance(states["mae"], SliceMoments)
     assert isinstance(finish_states([own], states)["own"], MetricError)
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_behave.compare import predictions, spills
 from pytest_behave.errors import EngineError, ModelError
+from pytest_behave.outputs import predictions, spills
 from pytest_behave.outputs.predictions import predictions_bytes, read_predictions
 from pytest_behave.outputs.spills import merge_spills, write_spill
 from pytest_behave.records import Predictions, StoredPredictions

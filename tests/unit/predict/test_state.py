@@ -120,11 +120,11 @@ def test_what_cannot_tell_its_state_is_refused(value):
 
 
 def test_a_fitted_estimator_in_memory_tells_its_state():
-    linear = pytest.importorskip("sklearn.linear_model", reason="needs the extra `sklearn`")
+    from sklearn.linear_model import LogisticRegression
     from sklearn.tree import DecisionTreeClassifier
 
     rows = np.arange(20.0).reshape(-1, 1)
-    for make in (linear.LogisticRegression, functools.partial(DecisionTreeClassifier, random_state=0)):
+    for make in (LogisticRegression, functools.partial(DecisionTreeClassifier, random_state=0)):
         one, again, other = (make().fit(rows, rows[:, 0] > limit) for limit in (5, 5, 9))
         assert digest(one.predict) == digest(again.predict)
         assert digest(one.predict) != digest(other.predict)

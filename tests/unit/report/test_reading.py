@@ -31,10 +31,10 @@ def test_every_record_that_is_written_can_be_read(run):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "a.json is not a run record, as it is not JSON (Expecting value"),
+        (b"", "a.json is not a run record, as it is not JSON"),
         (b"{", "is not JSON"),
         (b"\xff\xfe\x00", "is not JSON"),
-        (b"[" * 100_000, "is not JSON"),
+        (b"1" * 5_000, "is not JSON"),
         (b"[]", "as its `format` is not 'pytest-behave/run-1'"),
         (b"{}", "`pytest --behave --behave-report=json:PATH` writes one"),
         (b'{"format": 5}', "as its `format` is not"),

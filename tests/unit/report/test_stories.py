@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_behave.report.lines import ORDER, worst_first
+from pytest_behave.records.verdicts import WORST_FIRST
+from pytest_behave.report.lines import worst_first
 from pytest_behave.report.stories import TOLD, also_names, stories
 
 from .made import behavior, change
@@ -113,9 +114,9 @@ def test_every_behavior_is_told_once_and_only_folded_where_others_tell_it(behavi
     assert [story.behavior for story in found] == worst_first(story.behavior for story in found)
     for story in found:
         for item in story.also:
-            above = ORDER.index(story.behavior.verdict), story.behavior.severity == "warning"
+            above = WORST_FIRST.index(story.behavior.verdict), story.behavior.severity == "warning"
             assert story.behavior.metric == item.metric
-            assert above <= (ORDER.index(item.verdict), item.severity == "warning")
+            assert above <= (WORST_FIRST.index(item.verdict), item.severity == "warning")
             ids = set(item.baseline.broken_ids)
             shown = [other.behavior.baseline for other in found if other.behavior.metric == item.metric]
             explained = ids & {name for change in shown for name in change.broken_ids}

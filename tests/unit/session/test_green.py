@@ -12,9 +12,19 @@ from pytest_behave.session.green import NAME, Tally, read, remember
 
 SUITE = "s.behave.yaml"
 STATE = {"files": {}}
-TODAY = dt.date.today().isoformat()  # noqa: DTZ011 - the user's own calendar
+TODAY = "2026-03-04"
 GREEN, FAILED = {SUITE: {"green": TODAY, "state": STATE}}, {SUITE: {"failed": TODAY}}
 ENTRY = {"green": "2026-01-01", "state": STATE}
+
+
+@pytest.fixture(autouse=True)
+def _today(monkeypatch):
+    class Day(dt.date):
+        @classmethod
+        def today(cls):
+            return cls.fromisoformat(TODAY)
+
+    monkeypatch.setattr(dt, "date", Day)
 
 
 def phases(item, *, setup="passed", call="passed", teardown="passed", suite=SUITE, **more):
