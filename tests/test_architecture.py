@@ -45,7 +45,7 @@ LATE = {
     "httpx",
 }
 SEE_PYTEST = {"plugin", "hookspec", "names", "changed", "session"}
-MOST_LINES = 400
+MOST_LINES = 460
 
 
 def modules():
@@ -120,7 +120,7 @@ def test_there_is_no_circle_anywhere():
 
 
 def test_nobody_imports_the_door():
-    assert [name for name, path in OURS.items() if "pytest_behave.plugin" in imports(path, at_import_time=False)] == []
+    assert [path for path in modules() if "pytest_behave.plugin" in imports(path, at_import_time=False)] == []
 
 
 def test_pytest_is_imported_only_at_the_door_and_in_the_session():

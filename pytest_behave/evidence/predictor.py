@@ -62,7 +62,7 @@ def keep_nothing(_asked: Asked, _source: Callable[[], Source]) -> None:
 
 
 class Answers(NamedTuple):
-    """What a model said of some rows, how many answers that are, and how many of them the cache knew."""
+    """What a model said of some rows, how many answers the cache was asked for, and how many of them it knew."""
 
     predictions: Predictions
     asked: int
@@ -111,7 +111,8 @@ class Predictor:
                 progress(len(batch.rows))
         said = encodable(joined(batches))
         known = sum(len(batch.rows) for batch in batches if batch.is_known)
-        return Answers(said if asked == repeats else answers_again(said, asked, repeats), asked * len(frame), known)
+        looked_up = 0 if self._kept is None else asked * len(frame)
+        return Answers(said if asked == repeats else answers_again(said, asked, repeats), looked_up, known)
 
     def _batches(self, frame: pd.DataFrame, ids: list[str], repeats: int) -> Iterator[Batch]:
         if self._kept is None:

@@ -51,9 +51,19 @@ class Listed:
         self._ties = ties
 
     @cached_property
+    def _before(self) -> np.ndarray:
+        """How many positives come before each positive: shape (positives,)."""
+        return np.arange(self.m)
+
+    @cached_property
     def _below(self) -> np.ndarray:
         """How many negatives come before each positive: shape (positives,)."""
-        return self._at - np.arange(self.m)
+        return self._at - self._before
+
+    @cached_property
+    def _total(self) -> int:
+        """The number of pairs of a positive and a negative before it."""
+        return int(self._below.sum())
 
     @cached_property
     def _mixed(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
@@ -67,14 +77,14 @@ class Listed:
     @cached_property
     def _twice(self) -> int:
         """Twice the number of pairs of a positive and a negative with a lower score, of which ties are half ones."""
-        twice = 2 * int(self._below.sum())
-        return twice if self._mixed is None else twice - _product(self._mixed[0], self._mixed[1])
+        tied = 0 if self._mixed is None else _product(self._mixed[0], self._mixed[1])
+        return int(2 * self._total - tied)
 
     def area(self) -> float:  # noqa: D102 - as in Ordered
         return self._twice / (2 * self.m * (self.n - self.m))
 
     def precision(self) -> float:  # noqa: D102 - as in Ordered
-        hits, rows = np.arange(self.m, 0, -1.0), (self.n - self._at).astype(np.float64)
+        hits, rows = np.arange(self.m, 0, -1.0), self.n - self._at
         if self._ties is not None:  # positives with the same score all have the precision from that score on
             rows_below, below, _, positives = self._ties
             which = np.arange(positives.sum()) + np.repeat(below - (np.cumsum(positives) - positives), positives)
@@ -83,14 +93,14 @@ class Listed:
         return float((hits / rows).sum()) / self.m
 
     def squares(self) -> tuple[float, float]:  # noqa: D102 - as in Ordered
-        m, rest, below, count = self.m, self.n - self.m, self._below, np.arange(self.m)
+        m, rest, below, count = self.m, self.n - self.m, self._below, self._before
         exact = self.n <= EXACT_IN_INT64
         if not exact:
             below, count = below.astype(np.float64), count.astype(np.float64)
         pairs = 2 * m * rest - self._twice  # twice those of a negative and a positive with a lower score
         of_squares = 4 * _product(below, below)
         # a negative with b positives below it adds b**2, the sum of the b first odd numbers; all in whole numbers
-        of_positives = 4 * (rest * m**2 - 2 * _product(below, count)) - 4 * int(self._below.sum())
+        of_positives = 4 * (rest * m**2 - 2 * _product(below, count) - self._total)
         if self._mixed is not None:
             p, n, positives, negatives = (part if exact else part.astype(np.float64) for part in self._mixed)
             of_squares -= _product(p * n, 4 * negatives + 3 * n)  # n / 2 tied negatives are below, and not n

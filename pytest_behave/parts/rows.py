@@ -36,10 +36,10 @@ Truth = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Looked:
-    """Columns and conditions that metrics looked at, or the error that they met."""
+    """Columns and conditions that metrics looked at, or the text of the error that they met."""
 
-    columns: Mapping[str, Column | BehaveError] = field(default_factory=dict)
-    conditions: Mapping[Expr, Truth | BehaveError] = field(default_factory=dict)
+    columns: Mapping[str, Column | str] = field(default_factory=dict)
+    conditions: Mapping[Expr, Truth | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,8 @@ def _side(predictions: Predictions, said: Answered | None, chosen: Iterable[Chos
 
 def _looked(outcome: Outcome, chosen: Iterable[Chosen]) -> Looked:
     """Return what the metrics look at: found by measuring those that look at anything."""
-    columns: dict[str, Column | BehaveError] = {}
-    conditions: dict[Expr, Truth | BehaveError] = {}
+    columns: dict[str, Column | str] = {}
+    conditions: dict[Expr, Truth | str] = {}
     noting = replace(outcome, column=_noting(outcome.column, columns), condition=_noting(outcome.condition, conditions))
     known = {metric.name for metric in BUILT_IN if metric.needs != "nothing"}
     looking = [item for item in chosen if item.metric.name not in known | BLIND]
@@ -119,7 +119,7 @@ def _noting(find: Callable[[Any], Any], notes: dict[Any, Any]) -> Callable[[Any]
         try:
             notes[name] = find(name)
         except BehaveError as error:
-            notes[name] = error
+            notes[name] = str(error)
             raise
         return notes[name]
 
@@ -191,8 +191,8 @@ def _size(predictions: Predictions) -> int:
 
 def _together(found: Sequence[Any], join: Callable[[Sequence[Any]], Any]) -> Any:
     for one in found:
-        if isinstance(one, BehaveError):
-            raise one
+        if isinstance(one, str):
+            raise MetricError(one)
     if any(one is None for one in found):
         raise MetricError(ALL_AT_ONCE)
     return join(found)

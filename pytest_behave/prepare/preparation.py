@@ -18,6 +18,7 @@ from pytest_behave.engines import Engine
 from pytest_behave.errors import BehaveError, SuiteError, did_you_mean
 from pytest_behave.measure.outcome import Labels, check_target, infer_task
 from pytest_behave.measure.registry import BUILT_IN, NEED_A_DEFINITION, Chosen, find_metric
+from pytest_behave.prepare.declared import DeclaredNames
 from pytest_behave.prepare.extensions import Extensions
 from pytest_behave.prepare.references import References
 from pytest_behave.records import (
@@ -349,7 +350,7 @@ class Preparation:
         gaps: dict[tuple[str, str], Bounds] = {}
         kinds: dict[tuple[str, str], str] = {}
         families = {spec.name for spec in deferred if spec.by}
-        declared = _Names(slices, deferred, {spec.name for spec in self.suite.slices if spec.by})
+        declared = DeclaredNames(slices, deferred, {spec.name for spec in self.suite.slices if spec.by})
         for expectation in sorted(self.suite.expectations, key=lambda item: declared.rank(item.slice)):
             targets = self._targets(expectation.slice, declared, expectation.bounds.place)
             bounds = expectation.bounds
@@ -366,14 +367,14 @@ class Preparation:
         order = {name: index for index, name in enumerate([OVERALL, *self._order(declared)])}
         return tuple(sorted(items, key=lambda item: (order.get(item.slice, len(order)), item.kind == "gap")))
 
-    def _order(self, declared: _Names) -> list[str]:
+    def _order(self, declared: DeclaredNames) -> list[str]:
         names: list[str] = []
         for spec in self.suite.slices:
             names += declared.members.get(spec.name, [])
             names.append(spec.name)
         return [*names, *declared.late]
 
-    def _targets(self, name: str, declared: _Names, place: Place | None) -> list[str]:
+    def _targets(self, name: str, declared: DeclaredNames, place: Place | None) -> list[str]:
         if name == "*":
             return [slice_ for slice_ in declared.known if slice_ != OVERALL] + [*declared.late]
         members = declared.members.get(name, [])
@@ -396,26 +397,6 @@ def declared_models(suite: Suite) -> tuple[ModelSpec, ...]:
 def has_open_ended_model(suite: Suite) -> bool:
     """Tell whether a model may return columns that nobody declared."""
     return any(spec.kind in ("python", "plugin", "url", "command") for spec in declared_models(suite))
-
-
-class _Names:
-    """The names that expectations may use: slices that are ``known``, ``members`` by family, ``late`` ones."""
-
-    def __init__(self, slices: tuple[Slice, ...], deferred: tuple[SliceSpec, ...], families: set[str]) -> None:
-        self.known = dict.fromkeys(slice_.name for slice_ in slices)
-        self.late = dict.fromkeys(spec.name for spec in deferred)
-        self.has_problems = any(slice_.problem for slice_ in slices)
-        self.members: dict[str, list[str]] = {}
-        for slice_ in slices:
-            if slice_.family is not None:
-                self.members.setdefault(slice_.family, []).append(slice_.name)
-        self._families = families
-
-    def rank(self, name: str) -> int:
-        """Return what comes first: general declarations, so that more specific ones overlay them."""
-        if name == "*":
-            return 0
-        return 1 if name in self._families else 2
 
 
 def _overlaid(below: Bounds | None, above: Bounds) -> Bounds:

@@ -281,14 +281,15 @@ def zipped(name):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("skops") is None, reason="needs the extra `sklearn`")
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04cut", zipped("other.txt"), zipped("schema.json")])
-def test_a_broken_estimator_is_one_sentence(two, content):
-    (two.path / "m.skops").write_bytes(content)
-    two.write("s.behave.yaml", SUITE.replace(MODEL, "model: {estimator: m.skops}"))
-    assert "m.skops cannot be loaded: " in failed_run(two)
+def test_a_broken_estimator_is_one_sentence(two):
+    for number, content in enumerate([b"", b"PK\x03\x04cut", zipped("other.txt"), zipped("schema.json")]):
+        (two.path / f"m{number}.skops").write_bytes(content)
+        two.write(f"s{number}.behave.yaml", SUITE.replace(MODEL, f"model: {{estimator: m{number}.skops}}"))
+    shown = failed_run(two)
+    assert [number for number in range(4) if f"m{number}.skops cannot be loaded: " not in shown] == []
 
 
-LEFT_IN_LFS = {
+NAMING = {
     "m.skops": SUITE.replace(MODEL, "model: {estimator: m.skops}"),
     "m.joblib": SUITE.replace(MODEL, "model: {estimator: m.joblib, allow_pickle: true}"),
     "d.csv": SUITE.replace("rows.csv", "d.csv"),
@@ -299,22 +300,25 @@ LEFT_IN_LFS = {
     "p.parquet": SUITE.replace(MODEL, "model: {predictions: p.parquet, prediction: guess}"),
     "cases.yaml": f"{SUITE}cases: [{{include: cases.yaml}}]\n",
     "standard.yaml": f"extends: standard.yaml\n{SUITE}",
-    "s.behave.yaml": POINTER,
 }
 
 
-@pytest.mark.parametrize("name", LEFT_IN_LFS)
-def test_a_file_left_in_git_lfs_says_what_to_run(two, name):
-    two.write(name, POINTER)
-    two.write("s.behave.yaml", LEFT_IN_LFS[name])
-    assert f"{name} is a git LFS pointer: run `git lfs pull`" in failed_run(two)
+def test_every_file_left_in_git_lfs_says_what_to_run(two):
+    two.write("s.behave.yaml", POINTER)
+    for name, text in NAMING.items():
+        two.write(name, POINTER)
+        two.write(f"{name}.behave.yaml", text)
+    shown = failed_run(two)
+    said = "is a git LFS pointer: run `git lfs pull`"
+    assert [name for name in ("s.behave.yaml", *NAMING) if f"{name} {said}" not in shown] == []
 
 
-@pytest.mark.parametrize("name", [name for name in LEFT_IN_LFS if name != "s.behave.yaml"])
-def test_a_pipe_in_place_of_a_file_is_not_waited_for(two, name):
-    os.mkfifo(two.path / name)
-    two.write("s.behave.yaml", LEFT_IN_LFS[name])
-    assert f"{name} is a pipe or a device, not a file" in failed_run(two)
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(two):
+    for name, text in NAMING.items():
+        os.mkfifo(two.path / name)
+        two.write(f"{name}.behave.yaml", text)
+    shown = failed_run(two)
+    assert [name for name in NAMING if f"{name} is a pipe or a device, not a file" not in shown] == []
 
 
 def test_a_run_record_left_in_git_lfs_says_what_to_run(two, capsys):

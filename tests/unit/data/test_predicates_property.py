@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FUZZ = int(os.environ.get("BEHAVE_FUZZ", "3000"))
 STEADY = settings(
-    max_examples=300,
+    max_examples=150,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

@@ -326,7 +326,7 @@ def multiclass_data(draw: st.DrawFn) -> tuple[Outcome, Rows, list[np.ndarray]]:
     return outcome, rows, slices_of(random, rows)
 
 
-@STEADY
+@settings(STEADY, max_examples=20)  # scikit-learn takes its time
 @given(multiclass_data())
 def test_multiclass_metrics_equal_scikit_learn_on_every_slice(data):
     check_against(MULTICLASS, *data)

@@ -76,7 +76,7 @@ def test_one_line_says_what_the_baseline_is(given, line):
         (flip("a1"), "a1: target negative, output positive (was negative) (score 0.610)  text no good, a1"),
         (flip("a1", after="negative", input={}), "a1: target negative, output negative (score 0.610, was 0.220)"),
         (flip("a1", before=None, input={}), "a1: target negative, output positive (score 0.610, was 0.220)"),
-        (flip("::error::x", input={}, score=None), ": error::x: target negative, output positive (was negative)"),
+        (flip("a\n\x07", input={}, score=None), r"a \x07: target negative, output positive (was negative)"),
     ],
 )
 def test_an_instance_says_what_its_output_was(instance, line):

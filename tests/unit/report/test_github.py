@@ -12,6 +12,7 @@ from pytest_behave.records import Run
 from pytest_behave.report.changes import behavior_sentence
 from pytest_behave.report.github import MOST_ANNOTATIONS, workflow_commands
 from pytest_behave.report.lines import failing, failing_cases
+from pytest_behave.text import printable
 
 from .test_record import BEHAVIOR, CASE, RUNS, SUITE
 
@@ -64,8 +65,8 @@ def test_no_text_ends_a_command_early_or_starts_another(text):
     assert len(command.splitlines()) == 1
     properties, message = read(command)
     assert set(properties) == {"file", "line", "title"}
-    assert properties["file"] == text
-    assert properties["title"] == f"{text} fpr"
+    assert properties["file"] == printable(text)
+    assert properties["title"] == f"{printable(text)} fpr"
     assert message.startswith("loans: ")
 
 
