@@ -99,13 +99,13 @@ class SharedFolder:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.name = name
-        self._changes = FileLock(folder / "claims.lock", poll_interval=POLL_IN_SECONDS)
+        self._changes = FileLock(folder / "claims.lock")
         self._life = FileLock(folder / f"{name}.lock")
         self._life.acquire()
 
     def claim(self, suite: Path) -> bool:
         """Tell whether this process is the one that works on a suite, as it is from now on if no other is."""
-        with self._changes:
+        with self._changes.acquire(poll_interval=POLL_IN_SECONDS):
             owner = self._owner(suite)
             if not owner:
                 self._file(suite, "claim").write_text(self.name, encoding="utf-8")
@@ -150,7 +150,7 @@ class SharedFolder:
 
     def give_up(self, suite: Path, stage: Stage, text: Callable[[], str]) -> None:
         """Let all know what became of a suite whose process died; or let others have it, if it had not begun."""
-        with self._changes:
+        with self._changes.acquire(poll_interval=POLL_IN_SECONDS):
             owner = self._owner(suite)
             if not owner or self.read(suite, stage) is not None or self._is_alive(owner):
                 return  # another process was faster

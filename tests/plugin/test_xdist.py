@@ -180,11 +180,16 @@ import atexit, os, sys
 HEAVY = ("numpy", "pandas", "pyarrow", "pydantic", "scipy", "yaml")
 STAGES = tuple(f"pytest_behave.{room}" for room in ("declare", "data", "measure", "compare", "evaluate"))
 
+NAMES = []
+
+def pytest_configure(config):
+    NAMES.append(getattr(config, "workerinput", {}).get("workerid", "controller"))
+
 @atexit.register
 def report():
     loaded = sorted({name for name in sys.modules if name in (*HEAVY, *STAGES)})
     with open(os.path.join(os.path.dirname(__file__), "loaded.txt"), "a") as file:
-        file.write(f"{os.environ.get('PYTEST_XDIST_WORKER', 'controller')} {' '.join(loaded)}\\n")
+        file.write(f"{NAMES[0]} {' '.join(loaded)}\\n")
 """
 
 
