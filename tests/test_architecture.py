@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "pytest_behave"
 FLOORS = (
     {"errors"},
     {"text", "decorators", "names"},
-    {"guard", "files", "records"},
+    {"guard", "files", "records", "codes"},
     {"declare", "data", "predict", "measure", "compare", "report", "engines"},
     {"outputs"},
     {"prepare"},

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from pytest_behave.codes import factorize
 from pytest_behave.data.columns import canonical_text, column_of
 from pytest_behave.data.readers import read_table
 from pytest_behave.declare.load import suite_of_data
@@ -223,7 +223,7 @@ def _is_probability(column: Column) -> bool:
 
 
 def _distinct(column: Column) -> int:
-    return int(pd.Series(canonical_text(column)[~column.missing]).nunique())
+    return len(factorize(canonical_text(column)[~column.missing])[1])
 
 
 def _slice_name(name: str) -> str:

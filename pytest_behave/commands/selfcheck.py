@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from pytest_behave.codes import factorize
 from pytest_behave.compare.multiplicity import critical_value
 from pytest_behave.compare.power import pairs_for_loss, smallest_loss_caught, smallest_shift_caught
 from pytest_behave.compare.tails import SEED, Z
@@ -64,7 +64,7 @@ def selfcheck(
         raise BehaveError(f"{path}: there is no `max_regression` to check")
     random = np.random.default_rng(SEED)
     names = prepared.table.clusters(cluster)
-    clusters = np.arange(len(prepared.table)) if names is None else pd.factorize(names)[0]
+    clusters = np.arange(len(prepared.table)) if names is None else factorize(names)[0]
     flagged: Counter[Key] = Counter()
     alarms = naive = 0
     for _ in range(runs):

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pytest_behave.codes import hashes_of
 from pytest_behave.compare.tails import SEED
 
 FLIPS = 2_000
@@ -41,7 +42,7 @@ def units_of(names: np.ndarray) -> np.ndarray:
     flip, and its cost does not grow with the rows. Names alone decide, by their hashes: the order of the rows, the part
     they stand in and what other rows there are change nothing, but for whether there are few.
     """
-    hashes = pd.util.hash_array(names, categorize=True)
+    hashes = hashes_of(names)
     if len(names) <= MOST_UNITS or len(pd.unique(hashes)) <= MOST_UNITS:
         return np.asarray(np.searchsorted(np.unique(hashes), hashes), dtype=np.int64)
     return grouped_units(hashes)

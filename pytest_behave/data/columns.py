@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pytest_behave.codes import factorize
 from pytest_behave.data.dates import NOTHING, UNIT, dates_of_series, dates_of_values
 from pytest_behave.records import Column, Kind
 from pytest_behave.records.bits import smallest
@@ -72,7 +73,7 @@ def _string_column(series: pd.Series, missing: np.ndarray) -> Column:
     """Return pandas' own text; few values are numbered (2 ms per 100,000 rows)."""
     if series.iloc[:SAMPLE].nunique() > SAMPLE / 2:
         return TextColumn(series, missing, None)
-    codes, distinct = pd.factorize(series)
+    codes, distinct = factorize(series)
     return TextColumn(series, missing, (smallest(codes), [str(text) for text in distinct]))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pytest_behave.codes import hashes_of
 from pytest_behave.data.columns import canonical_text, column_of
 from pytest_behave.records import Column, Kind
 from pytest_behave.records.data import kind_of_both
@@ -101,13 +102,13 @@ def _cell_hashes(column: Column) -> np.ndarray:
         hashes = _mixed(column.values.view(np.int64).view(np.uint64))
     elif column.codes is not None:  # each text once
         codes, distinct = column.codes
-        hashes = _text_hashes(np.array([*distinct, ""], dtype=object)).take(codes, mode="wrap")
+        hashes = hashes_of(np.array([*distinct, ""], dtype=object)).take(codes, mode="wrap")
     else:
         texts = canonical_text(column)
         if column.kind == "mixed":  # the number 1 is not the text "1"
             cells = zip(column.values.tolist(), texts.tolist(), strict=True)
             texts = np.array([text if isinstance(value, str) else f"\0{text}" for value, text in cells], dtype=object)
-        hashes = _text_hashes(texts.astype(object))
+        hashes = hashes_of(texts.astype(object))
     return np.where(column.missing, np.uint64(0), hashes) if column.missing.any() else hashes
 
 
@@ -118,16 +119,8 @@ def _number_hashes(values: np.ndarray) -> np.ndarray:
         large = np.flatnonzero(np.abs(numbers) >= EXACT)
         cells = dict(zip(large.tolist(), values[large].tolist(), strict=True))
         rounded = {row: str(cell) for row, cell in cells.items() if isinstance(cell, int) and cell != float(cell)}
-        hashes[list(rounded)] = _text_hashes(np.array(list(rounded.values()), dtype=object))
+        hashes[list(rounded)] = hashes_of(np.array(list(rounded.values()), dtype=object))
     return hashes
-
-
-def _text_hashes(texts: np.ndarray) -> np.ndarray:
-    try:  # categorize=True takes no less time, and before pandas 3 it saw a text only up to its first NUL
-        return pd.util.hash_array(texts, categorize=False)
-    except UnicodeEncodeError:  # half of a surrogate pair, as JSON may hold
-        plain = [text.encode("utf-8", "backslashreplace").decode() for text in texts.tolist()]
-        return pd.util.hash_array(np.array(plain, dtype=object), categorize=False)
 
 
 def _factor(name: str) -> np.uint64:

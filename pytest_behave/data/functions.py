@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from pytest_behave.codes import factorize
 from pytest_behave.data import images
 from pytest_behave.data.columns import TextColumn
 from pytest_behave.data.dates import NOTHING, PARTS, UNIT, parse_iso
@@ -133,7 +133,7 @@ def as_dates(name: str, shown: str, column: Column) -> np.ndarray:
         return column.values
     if column.kind != "text":
         raise PredicateError(f"{name}() takes dates, but {shown} holds none")
-    codes, texts = pd.factorize(column.values)
+    codes, texts = factorize(column.values)
     dates = np.array([*(parse_iso(text) for text in texts), NOTHING], dtype=UNIT)
     wrong = np.flatnonzero(np.isnat(dates[:-1]))
     if len(wrong):

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from pytest_behave.codes import factorize
 from pytest_behave.data.columns import canonical_text
 from pytest_behave.data.functions import as_dates
 from pytest_behave.errors import DataError
@@ -36,7 +37,7 @@ def by_values(name: str, column: Column) -> Groups:
         return _by_codes(name, *column.codes)
     present = ~column.missing
     values = column.values if column.kind == "number" else canonical_text(column)
-    found, distinct = pd.factorize(values[present])
+    found, distinct = factorize(values[present])
     _check_number(name, len(distinct))
     order = np.argsort(distinct)
     codes = np.full(len(present), -1, dtype=np.int64)

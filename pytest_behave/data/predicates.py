@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from pytest_behave.codes import factorize
 from pytest_behave.data.columns import column_of
 from pytest_behave.data.dates import UNIT, dates_of_values, parse_iso
 from pytest_behave.data.functions import call_function
@@ -198,7 +199,7 @@ class Evaluator:
         """Return codes into the distinct texts (-1, the last place, where missing): each text is compared once."""
         if expression not in self._codes:
             column = self.column(expression)
-            codes, texts = column.codes or pd.factorize(column.values)
+            codes, texts = column.codes or factorize(column.values)
             self._codes[expression] = codes, list(texts)
         return self._codes[expression]
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pytest_behave.codes import factorize
 from pytest_behave.data.columns import canonical_text, column_of
 from pytest_behave.data.derived import names_read_by, order_of
 from pytest_behave.data.fingerprints import frame_fingerprint, row_hashes
@@ -325,7 +326,7 @@ class Table:
         if name.quoted or name.name not in (*OUTPUT_NAMES, *BASELINE_NAMES):
             column = self.lookup(name)
             if column.kind == "text":
-                known = pd.unique(column.values[~column.missing]) if column.codes is None else column.codes[1]
+                known = factorize(column.values[~column.missing])[1] if column.codes is None else column.codes[1]
                 few = len(known) <= min(MOST_CATEGORIES, max(len(self) // 2, 1))
                 if few and value not in set(known):
                     return f"column {name.name!r} never is {value!r}{did_you_mean(value, known)}"
@@ -352,7 +353,7 @@ def _instance_ids(frame: pd.DataFrame, spec: DatasetSpec, rows_before: int) -> n
     ids = parts[0] if len(parts) == 1 else np.array(["/".join(row) for row in zip(*parts, strict=True)], dtype=object)
     duplicated = pd.Series(ids).duplicated(keep=False)
     if duplicated.any():
-        examples = ", ".join(pd.unique(ids[duplicated.to_numpy()])[:3])
+        examples = ", ".join(factorize(ids[duplicated.to_numpy()])[1][:3])
         raise DataError(
             f"dataset.id: {'/'.join(spec.id)} is not unique, {int(duplicated.sum()):,} rows share an id "
             f"(for example {examples})"

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Literal, TextIO
 
 import numpy as np
-import pandas as pd
 
+from pytest_behave.codes import factorize
 from pytest_behave.compare.multiplicity import units_of
 from pytest_behave.compare.paired import Margin, Paired, Settings, compare_pairs
 from pytest_behave.errors import BehaveError
@@ -121,7 +121,7 @@ class RowEvidence:
     @cached_property
     def clusters(self) -> np.ndarray | None:
         """The number of each row's cluster, None where rows are independent."""
-        return None if self.rows.clusters is None else pd.factorize(self.rows.clusters)[0]
+        return None if self.rows.clusters is None else factorize(self.rows.clusters)[0]
 
     @cached_property
     def settings(self) -> Settings:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pytest_behave.codes import factorize
 from pytest_behave.errors import DataError, ModelError, did_you_mean
 from pytest_behave.records import Column, Expr, Kind, ModelSpec, Outcome, Predictions, Scalar, Task
 from pytest_behave.records.data import kind_of_both
@@ -40,7 +41,7 @@ class Labels:
     def of(cls, column: Column, texts: np.ndarray, ids: np.ndarray) -> Labels:
         """Return what a target column holds; ``texts`` are its labels, ``ids`` name its rows."""
         present = np.flatnonzero(~column.missing)
-        codes, distinct = pd.factorize(texts[present])
+        codes, distinct = factorize(texts[present])
         first = np.empty(len(distinct), dtype=np.intp)
         first[codes[::-1]] = present[::-1]  # of several rows the last that is written stays
         first = first[:MOST_LABELS]
@@ -160,7 +161,7 @@ class Coder:
 
     def codes_of_target(self, texts: np.ndarray) -> np.ndarray:
         """Return the codes of labels that are known."""
-        factors, distinct = pd.factorize(np.asarray(texts, dtype=object))
+        factors, distinct = factorize(np.asarray(texts, dtype=object))
         places = {text: code for code, text in enumerate(self.classes)}
         return np.array([places[text] for text in distinct], dtype=np.int64)[factors]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from pytest_behave.codes import hashes_of
 from pytest_behave.data.columns import canonical_text
 from pytest_behave.data.fingerprints import Content
 from pytest_behave.data.parts import Dtypes, Part, blocks, dtypes_of, together
@@ -79,7 +79,7 @@ class Ids:
     @classmethod
     def of(cls, ids: np.ndarray) -> Ids:
         """Return the hashes of the ids of one part."""
-        return cls(np.sort(pd.util.hash_array(ids.astype(object), categorize=False)))
+        return cls(np.sort(hashes_of(ids)))
 
     def __add__(self, other: Ids) -> Ids:
         step = max(self.step, other.step)

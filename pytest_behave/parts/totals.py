@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from pytest_behave.codes import hashes_of
 from pytest_behave.compare.multiplicity import grouped_units
 from pytest_behave.compare.samples import Ranks
 from pytest_behave.compare.sums import Hits, Sums, hits_of, sums_of
@@ -250,8 +250,3 @@ class _Summing:
                 inside = slice_.bits.bools()[order]
                 result[slice_.name, chosen.spec.name] = self._worst(order[inside], of_row)
         return result
-
-
-def hashes_of(ids: np.ndarray) -> np.ndarray:
-    """Return a hash (uint64) of each id."""
-    return pd.util.hash_array(ids.astype(object), categorize=False)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pytest_behave.codes import factorize, hashes_of
 from pytest_behave.predict.plain import NotPlainError, to_text
 
 SIP_KEYS = ("behave prediction", "cache, by content")  # of 16 bytes each, after cutting
@@ -117,7 +118,7 @@ def _of_dates(series: pd.Series) -> tuple[np.ndarray, np.ndarray]:
 def _of_texts(texts: np.ndarray, missing: np.ndarray, roots: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
     present = np.where(missing, "", texts)
     if len(present) > MANY and len(set(present[:MANY].tolist())) < MANY / 2:  # few texts, again and again
-        codes, distinct = pd.factorize(present)
+        codes, distinct = factorize(present)
         low, high = (hashes[codes] for hashes in _text_hashes(distinct))
     else:
         low, high = _text_hashes(present)
@@ -127,11 +128,7 @@ def _of_texts(texts: np.ndarray, missing: np.ndarray, roots: Sequence[Path]) -> 
 
 
 def _text_hashes(texts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    try:  # categorize=True saw a text only up to its first NUL before pandas 3
-        low, high = (pd.util.hash_array(texts, hash_key=key[:16], categorize=False) for key in SIP_KEYS)
-    except UnicodeEncodeError:  # half of a surrogate pair, as JSON may hold
-        encodable = [text.encode("utf-8", "backslashreplace").decode() for text in texts.tolist()]
-        return _text_hashes(np.array(encodable, dtype=object))
+    low, high = (hashes_of(texts, key[:16]) for key in SIP_KEYS)
     return low, high
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
+from pytest_behave.codes import hashes_of
 from pytest_behave.errors import CacheError, ModelError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _copied(folder: Path, name: str, blocks: Iterable[tuple[np.ndarray, pa.Table
     writer: Any = None
     try:
         for ids, rows in blocks:
-            hashes.append(pd.util.hash_array(ids, categorize=False))
+            hashes.append(hashes_of(ids))
             table = rows.append_column(ID, pa.array(ids, pa.string()))
             with _writing(folder):
                 writer = writer or pa.ipc.new_file(str(folder / ROWS), table.schema)
@@ -97,7 +97,7 @@ class Lookup:
     def rows_of(self, ids: Sequence[str]) -> np.ndarray:
         """Return the row of each id, -1 where there is none."""
         wanted = np.array(ids, dtype=object)
-        hashes = pd.util.hash_array(wanted, categorize=False)
+        hashes = hashes_of(wanted)
         places = np.searchsorted(self._hashes, hashes)
         found = np.full(len(wanted), -1, dtype=np.int64)
         left = np.arange(len(wanted))

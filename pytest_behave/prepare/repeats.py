@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from pytest_behave.codes import factorize
 from pytest_behave.prepare.preparation import Prepared
 from pytest_behave.records import Agreement, Outcome, Predictions, Slice
 from pytest_behave.records.bits import packed
@@ -85,7 +86,7 @@ def agreement(answers: np.ndarray) -> np.ndarray:
 
 def _codes(outcome: Outcome) -> np.ndarray:
     predicted = np.asarray(outcome.predicted)
-    return predicted if predicted.dtype != object else np.asarray(pd.factorize(predicted)[0])
+    return predicted if predicted.dtype != object else factorize(predicted)[0]
 
 
 def agreement_of(outcome: Outcome, ids: np.ndarray) -> Agreement | None:

@@ -174,7 +174,7 @@ MISTAKES = [
         {MODEL: "model: model:predict"},
         "model 'model:predict', batch 1 of 1, returned an infinite prediction for 1 instance, the first is '3'",
         FAILED,
-        files={"model.py": "def predict(df): return df['guess'].where(df['id'] != 3, float('inf'))\n"},
+        files={"model.py": "def predict(df): return df['guess'].astype(float).where(df['id'] != 3, float('inf'))\n"},
     ),
     Mistake(
         "model that exits",

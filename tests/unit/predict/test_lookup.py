@@ -51,9 +51,7 @@ def test_every_id_finds_its_own_row(ids, others, size):
 
 
 def test_ids_of_one_hash_are_told_apart(monkeypatch):
-    monkeypatch.setattr(
-        lookup.pd.util, "hash_array", lambda ids, **_: np.array([len(name) for name in ids], dtype=np.uint64)
-    )
+    monkeypatch.setattr(lookup, "hashes_of", lambda ids: np.array([len(name) for name in ids], dtype=np.uint64))
     known = lookup_of(["a", "bb", "c", "dd", "e"])
     assert known.rows_of(["e", "dd", "a", "c", "bb", "f", "gg", "hhh"]).tolist() == [4, 3, 0, 2, 1, -1, -1, -1]
     with pytest.raises(ModelError, match="more than one row for some ids"):
