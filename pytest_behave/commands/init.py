@@ -20,7 +20,8 @@ from pytest_behave.errors import DataError, did_you_mean
 from pytest_behave.evaluate.run import run_suite
 from pytest_behave.measure.outcome import Labels, infer_task
 from pytest_behave.prepare.extensions import Extensions
-from pytest_behave.prepare.preparation import known_metric_names, prepare
+from pytest_behave.prepare.metrics import known_metric_names
+from pytest_behave.prepare.preparation import prepare
 from pytest_behave.records import Better, Column, DatasetSpec, Task
 
 TARGET_NAMES = (

@@ -20,7 +20,8 @@ from pytest_behave.guard import guarded
 from pytest_behave.measure.kernel import Masks
 from pytest_behave.measure.statistics import Proportion
 from pytest_behave.prepare.extensions import Extensions
-from pytest_behave.prepare.preparation import Item, Prepared
+from pytest_behave.prepare.items import Item
+from pytest_behave.prepare.preparation import Prepared
 from pytest_behave.records import ModelSpec, Slice
 from pytest_behave.records.bits import AnyOf
 

@@ -28,7 +28,7 @@ from pytest_behave.evidence.whole import WholeRun, find_baseline, predictor_of
 from pytest_behave.judge.comparisons import Comparisons
 from pytest_behave.judge.judgement import Judgement
 from pytest_behave.measure.intervals import wilson
-from pytest_behave.prepare.preparation import Item
+from pytest_behave.prepare.items import Item
 from pytest_behave.prepare.repeats import with_repeats
 from pytest_behave.records import Key
 from pytest_behave.records.selfcheck import SelfCheck, Sight

@@ -37,7 +37,6 @@ from pytest_behave.records import (
 )
 from pytest_behave.records.bits import AllOf, AnyOf, Bits, Except, packed, packed_blocks
 
-CONDITION_FUNCTIONS = {"contains", "startswith", "endswith", "matches", "isnull", "is_question"}
 COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq,
     "!=": operator.ne,

@@ -270,9 +270,9 @@ class Table:
             groups = source.bins_of(name)
             return None if groups is None else groups._replace(codes=np.tile(groups.codes, self.repeats))
         column = self._own(item.column) if item.column == item.name else self.lookup(Name(item.column, quoted=True))
-        if item.edges:
-            return by_edges(item.column, column, item.edges)
-        return by_quantiles(item.column, column, item.quantiles or 4)
+        if item.quantiles is not None:
+            return by_quantiles(item.column, column, item.quantiles)
+        return by_edges(item.column, column, item.edges)
 
     def _returned(self, item: MetadataSpec) -> Column:
         if self._outputs is None or item.name not in self._outputs:

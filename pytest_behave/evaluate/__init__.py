@@ -11,7 +11,8 @@ from pytest_behave.evaluate.run import pick_model, run_suite
 from pytest_behave.guard import any_place, guarded
 from pytest_behave.parts.preparation import Resources, reader_of_parts
 from pytest_behave.prepare.extensions import Extensions
-from pytest_behave.prepare.preparation import Prepared, known_metric_names, prepare
+from pytest_behave.prepare.metrics import known_metric_names
+from pytest_behave.prepare.preparation import Prepared, prepare
 from pytest_behave.records import Suite, SuiteRun
 
 __all__ = [

@@ -20,7 +20,8 @@ from pytest_behave.measure.cases import failed_checks
 from pytest_behave.measure.outcome import Coder, class_outputs
 from pytest_behave.measure.statistics import proportion_estimates
 from pytest_behave.predict.sources import cases_frame
-from pytest_behave.prepare.preparation import Item, Prepared
+from pytest_behave.prepare.items import Item
+from pytest_behave.prepare.preparation import Prepared
 from pytest_behave.records import Behavior, Case, CaseResult, Estimate, Instance, ModelSpec, Predictions, Verdict
 from pytest_behave.text import written
 

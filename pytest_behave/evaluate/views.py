@@ -22,7 +22,9 @@ from pytest_behave.judge.judgement import behavior_of
 from pytest_behave.measure.registry import Chosen, find_metric
 from pytest_behave.outputs.predictions import predictions_bytes
 from pytest_behave.prepare.extensions import Extensions
-from pytest_behave.prepare.preparation import Item, Prepared, known_metric_names, prepare
+from pytest_behave.prepare.items import Item
+from pytest_behave.prepare.metrics import known_metric_names
+from pytest_behave.prepare.preparation import Prepared, prepare
 from pytest_behave.prepare.repeats import with_repeats
 from pytest_behave.records import (
     Behavior,

@@ -17,7 +17,8 @@ from pytest_behave.errors import BehaveError
 from pytest_behave.evidence.baseline import Against
 from pytest_behave.evidence.protocol import Estimates, Evidence, Gap, Moved, Pairing, RowPlace, Unpairable
 from pytest_behave.measure.registry import Chosen
-from pytest_behave.prepare.preparation import Item, Prepared
+from pytest_behave.prepare.items import Item
+from pytest_behave.prepare.preparation import Prepared
 from pytest_behave.records import BaselineEntry, Change, Estimate, Key, Tolerance
 
 MOST_FLIPS = 1_000  # in a run; further ones are counted by their behaviors

@@ -8,7 +8,7 @@ from pytest_behave.compare.verdicts import gap_between
 from pytest_behave.errors import BehaveError, MetricError
 from pytest_behave.evidence.protocol import Estimates, Evidence, Gap
 from pytest_behave.measure.registry import Chosen
-from pytest_behave.prepare.preparation import Item
+from pytest_behave.prepare.items import Item
 from pytest_behave.records import Estimate, Slice
 
 

@@ -19,7 +19,8 @@ from pytest_behave.errors import BehaveError
 from pytest_behave.evidence.protocol import MOST_INSTANCES, Evidence, Gap, RowPlace
 from pytest_behave.judge.comparisons import Compared, Comparisons
 from pytest_behave.judge.gaps import measured_gap
-from pytest_behave.prepare.preparation import Item, Prepared
+from pytest_behave.prepare.items import Item
+from pytest_behave.prepare.preparation import Prepared
 from pytest_behave.records import Behavior, Better, Bounds, Estimate, Instance, Key, Place, Tolerance, Verdict
 from pytest_behave.records.verdicts import EXCUSABLE, OF_CHANGES
 

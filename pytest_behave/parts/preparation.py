@@ -17,8 +17,9 @@ from pytest_behave.errors import DataError, SuiteError
 from pytest_behave.measure.outcome import Labels
 from pytest_behave.parts.survey import LookAtRows, LookAtTypes, Reading, Survey, slices_of
 from pytest_behave.predict.progress import progress_bar
+from pytest_behave.prepare.dataset import Data, InParts, Reader
 from pytest_behave.prepare.extensions import Extensions
-from pytest_behave.prepare.preparation import Data, InParts, Reader, has_open_ended_model
+from pytest_behave.prepare.preparation import has_open_ended_model
 from pytest_behave.prepare.references import References
 from pytest_behave.records import Call, MetadataSpec, Place, Slice, SliceSpec, Suite
 

@@ -36,7 +36,8 @@ from pytest_behave.parts.survey import Reading, slices_of
 from pytest_behave.parts.totals import SumUp
 from pytest_behave.parts.work import Common, Measured, MeasurePart, Order, Spill, Summary
 from pytest_behave.predict.progress import progress_bar
-from pytest_behave.prepare.preparation import InParts, Prepared
+from pytest_behave.prepare.dataset import InParts
+from pytest_behave.prepare.preparation import Prepared
 from pytest_behave.records import ModelSpec
 
 if TYPE_CHECKING:

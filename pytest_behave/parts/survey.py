@@ -16,7 +16,7 @@ from pytest_behave.data.slices import NOTHING, OVERALL, make_slices
 from pytest_behave.data.table import Table
 from pytest_behave.errors import DataError
 from pytest_behave.measure.outcome import Labels
-from pytest_behave.prepare.preparation import metadata_of
+from pytest_behave.prepare.dataset import metadata_of
 from pytest_behave.prepare.references import References
 from pytest_behave.records import DatasetSpec, Name, Slice, SliceSpec, Suite
 from pytest_behave.records.bits import Tally

@@ -28,7 +28,8 @@ from pytest_behave.parts.cache import Known, Role, SharedCache, keep_for_all
 from pytest_behave.parts.joined import Joined, StoredRows
 from pytest_behave.parts.survey import Reading, Seen, both_seen, seen_of
 from pytest_behave.prepare.extensions import Extensions
-from pytest_behave.prepare.preparation import Coding, chosen_metrics
+from pytest_behave.prepare.metrics import chosen_metrics
+from pytest_behave.prepare.preparation import Coding
 from pytest_behave.records import ModelSpec, Predictions, Slice
 
 

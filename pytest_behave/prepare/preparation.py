@@ -6,25 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pytest_behave.compare.store import baseline_paths
-from pytest_behave.data.parts import Dtypes, Part
-from pytest_behave.data.readers import read_dataset
-from pytest_behave.data.slices import OVERALL, deferred_slices, make_slices
+from pytest_behave.data.slices import deferred_slices
 from pytest_behave.data.table import Table
 from pytest_behave.decorators import Mark, marks_in
-from pytest_behave.engines import Engine
 from pytest_behave.errors import BehaveError, SuiteError, did_you_mean
 from pytest_behave.measure.outcome import Labels, check_target, infer_task
-from pytest_behave.measure.registry import BUILT_IN, NEED_A_DEFINITION, Chosen, find_metric
-from pytest_behave.prepare.declared import DeclaredNames
+from pytest_behave.measure.registry import Chosen
+from pytest_behave.prepare.dataset import Data, InParts, Reader, whole_data
 from pytest_behave.prepare.extensions import Extensions
+from pytest_behave.prepare.items import Item, items_of
+from pytest_behave.prepare.metrics import chosen_metrics
 from pytest_behave.prepare.references import References
 from pytest_behave.records import (
-    Bounds,
-    MetadataSpec,
-    MetricSpec,
     ModelSpec,
     Name,
     Place,
@@ -33,44 +29,8 @@ from pytest_behave.records import (
     SliceSpec,
     Suite,
     Task,
-    Tolerance,
 )
 from pytest_behave.records.declarations import BATCH_SIZE
-
-
-@dataclass(frozen=True)
-class Item:
-    """One thing to check: bounds on a metric of a slice, the gap of a family, or all members of a deferred family."""
-
-    slice: str
-    metric: str
-    bounds: Bounds
-    kind: str = "behavior"
-
-    @property
-    def name(self) -> str:
-        """The metric as reports and node ids call it."""
-        return f"{self.metric} gap" if self.kind == "gap" else self.metric
-
-    @property
-    def tolerance(self) -> Tolerance | None:
-        """How much worse than the baseline it may get."""
-        return self.bounds.max_gap_regression if self.kind == "gap" else self.bounds.max_regression
-
-
-@dataclass(frozen=True)
-class InParts:
-    """A dataset that is not in memory: its parts, kept rows before each, types of columns of text files, content.
-
-    ``engine`` is where its parts are measured.
-    """
-
-    parts: tuple[Part, ...]
-    rows_before: tuple[int, ...]
-    rows: int
-    dtypes: Dtypes
-    fingerprint: str
-    engine: Engine
 
 
 @dataclass(frozen=True)
@@ -80,53 +40,6 @@ class Coding:
     task: Task | None
     labels: Labels | None
     positive: Scalar | None = None
-
-
-class Data(Protocol):
-    """The rows of a dataset before a model runs. ``table`` holds all of them or, of a dataset in ``parts``, the first."""
-
-    @property
-    def table(self) -> Table:
-        """The rows in memory."""
-
-    @property
-    def parts(self) -> InParts | None:
-        """How the dataset is read in parts, None if it is not."""
-
-    def labels(self) -> Labels | None:
-        """Return what the target holds in all rows, None without a target."""
-
-    def slices(self, specs: tuple[SliceSpec, ...]) -> tuple[Slice, ...]:
-        """Return ``overall`` and the declared slices that need no model."""
-
-
-@dataclass(frozen=True)
-class WholeData:
-    """A dataset in memory."""
-
-    table: Table
-    parts: None = None
-
-    def labels(self) -> Labels | None:
-        """Return what the target holds, None without a target."""
-        target = self.table.target
-        return None if target is None else Labels.of(*target, self.table.ids)
-
-    def slices(self, specs: tuple[SliceSpec, ...]) -> tuple[Slice, ...]:
-        """Return ``overall`` and the declared slices that need no model."""
-        return make_slices(self.table, specs)
-
-
-Reader = Callable[[Suite, References, Extensions], Data]
-
-
-def whole_data(suite: Suite, references: References, extensions: Extensions) -> Data:
-    """Read a suite's dataset into memory; raises DataError or PredicateError."""
-    if suite.dataset is None:
-        raise TypeError("the suite has no dataset")
-    frame = read_dataset(suite.dataset, references.load, extensions.read)
-    metadata = metadata_of(suite, references)
-    return WholeData(Table(frame, suite.dataset, metadata, references.load, suite.path.parent))
 
 
 @dataclass(frozen=True)
@@ -159,48 +72,9 @@ class Prepared:
         return baseline_paths(self.suite.path, self.suite.name)[0]
 
 
-def known_metric_names(extensions: Extensions, folder: Path) -> Callable[[str | None], frozenset[str]]:
-    """Return a function from a suite's ``python:`` module to every name that may stand alone in ``metrics:``."""
-
-    def names(python: str | None) -> frozenset[str]:
-        references = References(folder, extensions.modules).with_module(python)
-        built_in = {metric.name for metric in BUILT_IN if metric.name not in NEED_A_DEFINITION}
-        return frozenset(built_in | set(extensions.metrics) | set(marks_in(references.modules, "metric")))
-
-    return names
-
-
 def prepare(suite: Suite, extensions: Extensions, read: Reader = whole_data) -> Prepared:
     """Read the data and settle every name; raises SuiteError with all problems found, each with its place."""
     return Preparation(suite, extensions, read).prepared()
-
-
-def chosen_metrics(
-    suite: Suite, references: References, extensions: Extensions, task: Task | None
-) -> tuple[Chosen, ...]:
-    """Return the declared metrics with their implementations; raises SuiteError with all problems found."""
-    marked = marks_in(references.modules, "metric")
-
-    def choose(spec: MetricSpec) -> Chosen | str:
-        try:
-            return find_metric(_complete(spec, marked, references), task, extensions.metrics)
-        except BehaveError as error:
-            return f"{spec.place or suite.path}: {error}"
-
-    found = [choose(spec) for spec in suite.metrics]
-    problems = [item for item in found if isinstance(item, str)]
-    if problems:
-        raise SuiteError(problems)
-    return tuple(item for item in found if not isinstance(item, str))
-
-
-def _complete(spec: MetricSpec, marked: dict[str, Mark], references: References) -> MetricSpec:
-    if spec.python is not None:
-        return replace(spec, function=references.load(spec.python))
-    mark = marked.get(spec.metric)
-    if mark is None:
-        return spec
-    return replace(spec, metric="python", function=mark.function, better=spec.better or mark.better)
 
 
 class Preparation:
@@ -228,7 +102,7 @@ class Preparation:
         self._check_names(table)
         deferred = self._deferred(table)
         slices = self._slices(data, deferred)
-        items = self._items(slices, deferred)
+        items: tuple[Item, ...] = self._try(None, lambda: items_of(self.suite, slices, deferred)) or ()
         models = tuple(self._model(spec) for spec in self.suite.models)
         baseline = None if self.suite.baseline is None else self._model(self.suite.baseline)
         self._check_repeats(chosen, models)
@@ -345,49 +219,6 @@ class Preparation:
         ]
         return slices
 
-    def _items(self, slices: tuple[Slice, ...], deferred: tuple[SliceSpec, ...]) -> tuple[Item, ...]:
-        merged: dict[tuple[str, str], Bounds] = {}
-        gaps: dict[tuple[str, str], Bounds] = {}
-        kinds: dict[tuple[str, str], str] = {}
-        families = {spec.name for spec in deferred if spec.by}
-        declared = DeclaredNames(slices, deferred, {spec.name for spec in self.suite.slices if spec.by})
-        for expectation in sorted(self.suite.expectations, key=lambda item: declared.rank(item.slice)):
-            targets = self._targets(expectation.slice, declared, expectation.bounds.place)
-            bounds = expectation.bounds
-            for name in targets:
-                key = (name, expectation.metric)
-                kinds[key] = "family" if name in families else "behavior"
-                if bounds.limits_a_value or kinds[key] == "family" or key in merged:
-                    merged[key] = _overlaid(merged.get(key), bounds)
-            if bounds.limits_a_gap and expectation.slice not in families:
-                around = targets if expectation.slice == "*" else [expectation.slice]
-                gaps |= {(name, expectation.metric): bounds for name in around}
-        items = [Item(name, metric, bounds, kinds[name, metric]) for (name, metric), bounds in merged.items()]
-        items += [Item(name, metric, bounds, "gap") for (name, metric), bounds in gaps.items()]
-        order = {name: index for index, name in enumerate([OVERALL, *self._order(declared)])}
-        return tuple(sorted(items, key=lambda item: (order.get(item.slice, len(order)), item.kind == "gap")))
-
-    def _order(self, declared: DeclaredNames) -> list[str]:
-        names: list[str] = []
-        for spec in self.suite.slices:
-            names += declared.members.get(spec.name, [])
-            names.append(spec.name)
-        return [*names, *declared.late]
-
-    def _targets(self, name: str, declared: DeclaredNames, place: Place | None) -> list[str]:
-        if name == "*":
-            return [slice_ for slice_ in declared.known if slice_ != OVERALL] + [*declared.late]
-        members = declared.members.get(name, [])
-        if name in declared.known or members:
-            return members or [name]
-        if name in declared.late or name.partition("=")[0] in declared.late or declared.has_problems:
-            return [name]
-        if self.suite.dataset is None:
-            self.problems.append(f"{place}: expectations on slices need a `dataset`")
-        else:
-            self.problems.append(f"{place}: there is no slice {name!r}{did_you_mean(name, declared.known)}")
-        return []
-
 
 def declared_models(suite: Suite) -> tuple[ModelSpec, ...]:
     """Return the models of a suite, the one that it compares with last."""
@@ -397,21 +228,6 @@ def declared_models(suite: Suite) -> tuple[ModelSpec, ...]:
 def has_open_ended_model(suite: Suite) -> bool:
     """Tell whether a model may return columns that nobody declared."""
     return any(spec.kind in ("python", "plugin", "url", "command") for spec in declared_models(suite))
-
-
-def _overlaid(below: Bounds | None, above: Bounds) -> Bounds:
-    """Return the more specific bounds, what they leave open filled from the general ones."""
-    if below is None:
-        return above
-    return replace(
-        above,
-        min=below.min if above.min is None else above.min,
-        max=below.max if above.max is None else above.max,
-        max_regression=above.max_regression or below.max_regression,
-        decide=above.decide or below.decide,
-        severity=above.severity or below.severity,
-        known_failure=above.known_failure or below.known_failure,
-    )
 
 
 def _columns_read(model: ModelSpec) -> tuple[str, ...]:
@@ -429,12 +245,6 @@ def _check_cluster(table: Table) -> None:
     clusters = table.clusters()
     if clusters is not None and len(set(clusters.tolist())) < 2:  # noqa: PLR2004 - one cluster has no spread
         raise BehaveError(f"dataset.cluster: {name!r} has one value only, so there is nothing to tell chance from")
-
-
-def metadata_of(suite: Suite, references: References) -> tuple[MetadataSpec, ...]:
-    """Return the declared metadata, and that of marked functions."""
-    marked = marks_in(references.modules, "metadata").values()
-    return (*suite.metadata, *(MetadataSpec(mark.name, function=mark.function, stage=mark.stage) for mark in marked))
 
 
 def _model_of(spec: ModelSpec, marked: dict[str, Mark]) -> ModelSpec:

@@ -10,17 +10,17 @@ from pytest_behave.session.conftests import Conftests
 from pytest_behave.session.controller import Controller
 from pytest_behave.session.messages import Messages
 from pytest_behave.session.options import RunOptions
-from pytest_behave.session.parts import PARTS, Parts
 from pytest_behave.session.places import Places
 from pytest_behave.session.runner import Runner
 from pytest_behave.session.sharing import Alone, SharedFolder
 from pytest_behave.session.suites import Suites
+from pytest_behave.session.toolbox import TOOLBOX, Toolbox
 from pytest_behave.session.workshop import Workshop
 
 if TYPE_CHECKING:
     from pytest_behave.changed import Changed
 
-__all__ = ["PARTS", "register"]
+__all__ = ["TOOLBOX", "register"]
 
 
 def register(config: pytest.Config) -> None:
@@ -33,16 +33,16 @@ def register(config: pytest.Config) -> None:
     workers = 1 if worker is None else int(worker["workercount"])
     suites = Suites(options, workshop, share, messages, workers)
     changed = _changed(config, options, conftests, places, messages, suites, workshop)
-    parts = Parts(options, messages, conftests, places, workshop, share, suites, changed)
-    config.stash[PARTS] = parts
+    toolbox = Toolbox(options, messages, conftests, places, workshop, share, suites, changed)
+    config.stash[TOOLBOX] = toolbox
     plugins: dict[str, object] = {
         "conftests": conftests,
         "places": places,
         "workshop": workshop,
-        "runner": Runner(config, parts),
+        "runner": Runner(config, toolbox),
     }
     if worker is None:
-        plugins["controller"] = Controller(config, parts)
+        plugins["controller"] = Controller(config, toolbox)
     if changed is not None:
         plugins["changed"] = changed
     for name, plugin in plugins.items():

@@ -23,8 +23,8 @@ from pytest_behave.records.verdicts import ACCEPTABLE, FAILING, UNSURE
 from pytest_behave.report.changes import behavior_sentence, declaration_of
 from pytest_behave.report.record import RESULT_KINDS
 from pytest_behave.session import outline
-from pytest_behave.session.parts import PARTS, Parts
 from pytest_behave.session.suites import Result
+from pytest_behave.session.toolbox import TOOLBOX, Toolbox
 from pytest_behave.text import for_terminal, lines_for_terminal, sentences
 
 
@@ -44,11 +44,11 @@ class SuiteFile(pytest.File):
 
     def collect(self) -> Iterable[pytest.Collector]:
         """Yield one collector per slice, family and tag, and one for the cases."""
-        parts = self.config.stash[PARTS]
+        toolbox = self.config.stash[TOOLBOX]
         try:
-            found = parts.suites.outline(self.path)
+            found = toolbox.suites.outline(self.path)
         except SuiteError as error:
-            raise self.CollectError("\n".join(map(parts.options.shown, sentences(error)))) from None
+            raise self.CollectError("\n".join(map(toolbox.options.shown, sentences(error)))) from None
         if found.baseline is not None:
             self._check_baseline(found.suite, Path(found.baseline))
         self.add_marker("behave")
@@ -56,7 +56,7 @@ class SuiteFile(pytest.File):
             yield Group.from_parent(self, name=for_terminal(group.name), group=group)
 
     def _check_baseline(self, name: str, values: Path) -> None:
-        other = self.config.stash[PARTS].suites.first_with(values, self.path)
+        other = self.config.stash[TOOLBOX].suites.first_with(values, self.path)
         if other != self.path:
             said = (
                 f"{self.path.name}: its name is {name!r}, as that of {other.name}, so both would store their baseline in "
@@ -111,14 +111,14 @@ class SuiteItem(pytest.Function):
         return self.suite_file.path
 
     @property
-    def parts(self) -> Parts:
-        """The plugin's parts in this process."""
-        return self.config.stash[PARTS]
+    def toolbox(self) -> Toolbox:
+        """What the plugin works with in this process."""
+        return self.config.stash[TOOLBOX]
 
     @property
     def outcome(self) -> Result:
         """What became of the suite, measured now if this is its first item."""
-        return self.parts.suites.result(self.suite_path)
+        return self.toolbox.suites.result(self.suite_path)
 
     def results(self) -> list[tuple[int, Any]]:
         """Return the item's results with their places among those of their kind."""
@@ -149,7 +149,7 @@ class SuiteItem(pytest.Function):
             capture.resume_global_capture()
         try:
             with catch_warnings_for_item(self.config, self.ihook, "runtest", self):
-                self.parts.suites.result(self.suite_path)
+                self.toolbox.suites.result(self.suite_path)
         finally:
             if capture is not None:
                 capture.suspend_global_capture(in_=False)
@@ -168,7 +168,7 @@ class SuiteItem(pytest.Function):
             if self.fails(result):
                 title, section = ("traceback", outcome.crash) if outcome.crash else kind.section(result)
                 sentence = kind.sentence(outcome.run.suite, result)
-                raise BehaviorFailure(self.parts.options.shown(sentence), title, section)
+                raise BehaviorFailure(self.toolbox.options.shown(sentence), title, section)
         for result in found:
             self.warn_of(result)
         if not found:
@@ -178,7 +178,7 @@ class SuiteItem(pytest.Function):
 
     def fails(self, result: Any) -> bool:
         """Tell whether a result fails the item."""
-        return RESULT_KINDS[self.kind].fails(result, self.parts.options.is_strict)
+        return RESULT_KINDS[self.kind].fails(result, self.toolbox.options.is_strict)
 
     def warn_of(self, result: Any) -> None:
         """Warn of a result that passes in doubt, where a kind has such."""
@@ -220,8 +220,8 @@ class BehaviorItem(SuiteItem):
 
     def _is_stored(self, behavior: Behavior) -> bool:
         """Tell whether this run stores the change that it found; one against another model cannot be."""
-        has_a_file = self.parts.suites.outline(self.suite_path).baseline is not None
-        return self.parts.options.accepts and has_a_file and behavior.verdict in ACCEPTABLE
+        has_a_file = self.toolbox.suites.outline(self.suite_path).baseline is not None
+        return self.toolbox.options.accepts and has_a_file and behavior.verdict in ACCEPTABLE
 
     def fails(self, result: Behavior) -> bool:
         """Tell whether a behavior fails the item: not if this run stores its change."""

@@ -19,9 +19,9 @@ from pytest_behave.records.memory import uncollected
 from pytest_behave.report.record import RESULT_KINDS
 from pytest_behave.report.writing import write_report
 from pytest_behave.session.options import refused
-from pytest_behave.session.parts import Parts
 from pytest_behave.session.runner import views_to_accept
 from pytest_behave.session.sharing import begun_and_not_ended
+from pytest_behave.session.toolbox import Toolbox
 from pytest_behave.text import for_json, for_terminal
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 class Controller:
     """Which results arrived, by suite file; reports show these, in the order of the suites."""
 
-    def __init__(self, config: pytest.Config, parts: Parts) -> None:
+    def __init__(self, config: pytest.Config, toolbox: Toolbox) -> None:
         self.config = config
-        self._parts = parts
+        self._parts = toolbox
         self._arrived: dict[Path, dict[str, set[int]]] = {}  # places of results, by kind
         self._run: Run | None = None
         self.views: list[dict[str, Any]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_behave.session.parts import PARTS
+from pytest_behave.session.toolbox import TOOLBOX
 
 if TYPE_CHECKING:
     import pytest
@@ -26,16 +26,16 @@ class Behave:
         """
         from pytest_behave.evaluate.views import suite_of_frame
 
-        folder, parts = Path(self._config.rootpath), self._config.stash[PARTS]
+        folder, toolbox = Path(self._config.rootpath), self._config.stash[TOOLBOX]
         view = suite_of_frame(
             **declaration,
             folder=folder,
-            extensions=parts.conftests.extensions(folder / "behave.suite"),
-            ref=parts.options.against,
-            accepts=parts.options.accepts,
-            cache=parts.places.open_cache(),
+            extensions=toolbox.conftests.extensions(folder / "behave.suite"),
+            ref=toolbox.options.against,
+            accepts=toolbox.options.accepts,
+            cache=toolbox.places.open_cache(),
         )
-        parts.views.append(view)
+        toolbox.views.append(view)
         return view
 
 

@@ -15,7 +15,7 @@ from pytest_behave.names import SUFFIXES
 from pytest_behave.records import Run
 from pytest_behave.session.ahead import suite_files_ahead
 from pytest_behave.session.collect import SuiteFile, SuiteItem
-from pytest_behave.session.parts import Parts
+from pytest_behave.session.toolbox import Toolbox
 from pytest_behave.text import for_terminal, sentences
 
 
@@ -25,9 +25,9 @@ class Runner:
     An xdist worker measures the suites that it read before it runs any item, as others may wait for them.
     """
 
-    def __init__(self, config: pytest.Config, parts: Parts) -> None:
+    def __init__(self, config: pytest.Config, toolbox: Toolbox) -> None:
         self._config = config
-        self._parts = parts
+        self._parts = toolbox
         self._is_worker = hasattr(config, "workerinput")
 
     @pytest.hookimpl
@@ -102,14 +102,14 @@ class Runner:
         return report
 
 
-def views_to_accept(parts: Parts) -> list[dict[str, Any]]:
+def views_to_accept(toolbox: Toolbox) -> list[dict[str, Any]]:
     """Return the suites that tests declared, as the controller gets them when baselines are accepted."""
     from pytest_behave.report.record import run_to_json
 
     found = []
-    for number, view in enumerate(parts.views if parts.options.accepts else ()):
+    for number, view in enumerate(toolbox.views if toolbox.options.accepts else ()):
         run, path, outputs = view.run_to_accept()
-        staged = parts.workshop.place_to_keep(path / str(number))
+        staged = toolbox.workshop.place_to_keep(path / str(number))
         staged.write_bytes(outputs)
         found.append({"record": run_to_json(Run((run,))), "path": str(path), "staged": str(staged)})
     return found

@@ -33,7 +33,7 @@ import yaml
 from pytest_behave.declare.load import load_suite
 from pytest_behave.errors import SuiteError
 from pytest_behave.prepare.extensions import Extensions
-from pytest_behave.prepare.preparation import known_metric_names
+from pytest_behave.prepare.metrics import known_metric_names
 
 FENCE = re.compile(r"^(\s*)(`{3,}|~{3,})\s*([^`\s]*)\s*$")
 COMMENT = re.compile(r"^<!-- (.*?) -->$")

@@ -1,4 +1,4 @@
-"""The parts of the plugin in one process, as items and the ``behave`` fixture find them."""
+"""What the plugin works with in one process, as items and the ``behave`` fixture find it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Parts:
+class Toolbox:
     """One object for each job. ``views`` are the suites that tests declared; ``changed`` is None where not needed."""
 
     options: RunOptions
@@ -35,4 +35,4 @@ class Parts:
     views: list[SuiteView] = field(default_factory=list)
 
 
-PARTS: pytest.StashKey[Parts] = pytest.StashKey()
+TOOLBOX: pytest.StashKey[Toolbox] = pytest.StashKey()
