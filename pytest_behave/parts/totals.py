@@ -152,6 +152,7 @@ class _Summing:
         self.masks = Masks(self.bits, size)
         self.changed: dict[Key, Changed] = {}
         self.moved: dict[str, InSlices] = {}
+        self._inputs: dict[int, Mapping[str, str]] = {}
 
     def states(self) -> dict[str, InSlices | BehaveError]:
         return self._states(self.outcome)
@@ -217,15 +218,16 @@ class _Summing:
 
     def _worst(self, rows: np.ndarray, badness: np.ndarray, baseline: Outcome | None = None) -> Worst:
         """Return the first of rows that are in order."""
-        first = rows[:MOST_INSTANCES].tolist()
-        inputs, ids = inputs_of(self.table, first), self.table.ids
+        first, ids = rows[:MOST_INSTANCES].tolist(), self.table.ids
+        new = [row for row in first if row not in self._inputs]  # the worst of one slice are often those of others
+        self._inputs |= zip(new, inputs_of(self.table, new) if new else (), strict=True)
         found = [
             (
                 float(badness[row]),
                 (self.block.part, self.block.before + row),
-                instance_of(row, str(ids[row]), self.outcome, texts, baseline),
+                instance_of(row, str(ids[row]), self.outcome, self._inputs[row], baseline),
             )
-            for row, texts in zip(first, inputs, strict=True)
+            for row in first
         ]
         return Worst(tuple(found))
 

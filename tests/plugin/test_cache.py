@@ -368,6 +368,7 @@ SLOW = MODEL.replace(
 )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "SIGKILL"])
 def test_an_interrupted_run_is_not_green_and_the_next_one_resumes(suite, how):
     suite.write("model.py", SLOW)
@@ -439,6 +440,7 @@ SLEEPY = MODEL.replace("    return", "    __import__('time').sleep(1)\n    retur
 TWO = SUITE + "  group: {accuracy: {min: 0}}\nslices: {group: {by: group}}\n"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("cache", ["here", "off"])
 def test_a_worker_that_waits_says_so_at_once_and_at_the_end(suite, cache):
     pty = pytest.importorskip("pty")

@@ -78,6 +78,7 @@ def record(path, resources=None):
     return run_to_json(Run((replace(run, path="s"),)))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random_suites_are_judged_alike_whole_and_in_parts(tmp_path, monkeypatch, seed):
     monkeypatch.setattr(parts, "ROWS", 400)

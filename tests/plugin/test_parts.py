@@ -226,6 +226,7 @@ def test_flips_are_the_worst_of_all_parts(people):
     assert split < whole
 
 
+@pytest.mark.thorough
 def test_every_engine_gives_the_same_record(people, handed_over):
     suite_of(people, BINARY.replace('- {name: error, python: "m:error", better: lower}', ""))
     people.write("conftest.py", SHUFFLED)
@@ -340,6 +341,7 @@ def test_what_sums_cannot_tell_is_compared_by_its_values(people):
     assert "by its values alone" in found["baseline"]["reason"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("kind", "ending"), [("binary", "parquet"), ("binary", "csv"), ("classes", "csv"), ("numbers", "parquet")]
 )
@@ -354,6 +356,7 @@ def test_what_is_stored_in_parts_is_what_is_stored_of_a_whole(people, handed_ove
     assert same(people.record(WHOLE), people.record(PARTLY), handed_over)
 
 
+@pytest.mark.thorough
 def test_rows_since_a_stored_baseline_are_told_in_parts(people, handed_over):
     suite_of(people, STORED["binary"])
     people.run("--behave-baseline=new", "--behave-model=old", PARTLY)
@@ -413,6 +416,7 @@ def test_without_the_stored_outputs_values_are_compared_alone(people, spoil):
     assert list(differences(whole, split)) == []
 
 
+@pytest.mark.thorough
 def test_the_baseline_of_a_commit_is_joined_in_parts(people, handed_over):
     suite_of(people, STORED["binary"])
     people.run("--behave-baseline=new", "--behave-model=old", PARTLY)
@@ -557,6 +561,7 @@ LIMITED = """
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits on memory are kept on Linux only")
 def test_a_process_that_may_take_little_reads_in_parts_by_itself(people):
     frame = rows()
@@ -629,6 +634,7 @@ RICH = """
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("stored", [False, True], ids=["model", "stored"])
 def test_every_kind_of_metric_is_judged_alike_whole_and_in_parts_and_on_every_engine(people, stored):
     people.write("m.py", ANSWERS + RICH)

@@ -11,6 +11,8 @@ import pytest
 
 from tests.conftest import SUITE
 
+pytestmark = pytest.mark.thorough
+
 MODEL = """\
 import time
 

@@ -12,6 +12,8 @@ import pytest
 from pytest_behave.cli import main
 from tests.plugin.test_baseline import EAST, SUITE, accepted, loans, write_answers
 
+pytestmark = pytest.mark.thorough
+
 __all__ = ["accepted", "loans"]  # fixtures
 
 

@@ -132,6 +132,7 @@ def test_lint_asks_no_server(project):
     assert "  models   127.0.0.1:9/" in lines
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_an_interrupted_run_asks_no_more_and_ends_at_once(project, httpx, number):  # noqa: ARG001 - needed
     with Server(chat_answer, seconds=0.5) as server:
@@ -147,6 +148,7 @@ def test_an_interrupted_run_asks_no_more_and_ends_at_once(project, httpx, number
         assert len(server.requests) == asked < 8
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_an_interrupted_run_leaves_no_command_behind(project, number):
     project.write(

@@ -147,6 +147,7 @@ def files_written(project, *arguments):
 DEALT = [("-n2",), ("-n3", "--dist=loadfile"), ("--dist=each", "--tx=2*popen"), ("-n2", "--dist=worksteal")]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("cache", "dealt"), [("off", DEALT), ("kept", DEALT[:1])])
 def test_the_order_of_rows_in_a_process_decides_nothing(kinds, cache, dealt):
     alone = files_written(kinds, f"--behave-cache={cache}")
@@ -225,6 +226,7 @@ def right(rows):
 """
 
 
+@pytest.mark.thorough
 def test_models_of_which_nothing_is_selected_do_not_run(suite):
     suite.write("other.behave.yaml", TEXT.split("cases:")[0])
     for arguments in (("-k", "cases"), ("--collect-only",), ("-m", "not behave"), ("s.behave.yaml::cases",)):
@@ -234,6 +236,7 @@ def test_models_of_which_nothing_is_selected_do_not_run(suite):
         assert len(calls) == (2 if "cases" in arguments[-1] else 0), arguments
 
 
+@pytest.mark.thorough
 def test_what_a_model_prints_and_warns_of_is_the_first_item_s(suite):
     noisy = "    import warnings; print('a word'); warnings.warn('careful')\n"
     suite.write("model.py", MODEL.replace("    with", f"{noisy}    with") + "\ndef worst(df):\n    return 9.0\n")
@@ -293,6 +296,7 @@ def run_to_death(project, *arguments):
     return project.pytester.runpytest_subprocess(*options), json.loads((project.path / "o.json").read_text())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("arguments", [("-n2",), ("-n2", "--dist=loadfile"), ("-n2", "--dist=worksteal")])
 def test_a_suite_that_kills_its_process_is_an_error_everywhere_and_the_others_go_on(deadly, arguments):
     result, record = run_to_death(deadly, *arguments)

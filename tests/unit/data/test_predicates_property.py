@@ -19,6 +19,8 @@ from pytest_behave.declare.predicate import parse_expression, parse_predicate
 from pytest_behave.errors import PredicateError
 from tests.oracles.predicate_rows import RowError, evaluate_rows, evaluate_values, truths
 
+pytestmark = pytest.mark.thorough
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -494,6 +494,7 @@ def _remove(part, key):
     del part[key]
 
 
+@pytest.mark.thorough
 @settings(
     max_examples=500,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],

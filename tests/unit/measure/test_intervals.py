@@ -21,6 +21,8 @@ from pytest_behave.records import MetricSpec
 
 from . import estimates_of, outcome_of, overall
 
+pytestmark = pytest.mark.thorough
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
