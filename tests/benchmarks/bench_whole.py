@@ -12,7 +12,8 @@
     suite    one suite of 2,000 rows: `-n 2` against `-n 0` (required: at most 1.25).
     collect  a suite of 20,000 slices against one of 2,000, `--collect-only` (required: under 6 times as long).
     flips    200,000 rows, 51 slices, against a baseline: the size of the JSON record (required: under 3 MB), and the share
-             of the CPU time that goes to functions named after flips and what they call (required: under 5 %).
+             of the CPU time that goes to finding, showing and writing flipped instances (required: under 5 %). The
+             random signs of the test of all losses, also called flips, are none of them.
 
 Processes take turns, medians are compared, other plugins than ours and xdist stay out. The exit code is 1 if a figure is
 missed.
@@ -237,16 +238,17 @@ def flipped(folder: Path, rounds: int, _rows: int) -> bool:  # noqa: ARG001 - a 
     calls = pstats.Stats(str(folder / "profile"))
     megabytes = (folder / "record.json").stat().st_size / 1e6
     small = shown("JSON record of 200,000 rows x 51 slices against a baseline", megabytes, 3, unit=" MB")
-    share = 100 * _seconds_named(calls, "flip") / calls.total_tt  # type: ignore[attr-defined]
+    share = 100 * _seconds_for_flips(calls) / calls.total_tt  # type: ignore[attr-defined]
     return shown("flips' share of the CPU time", share, 5, unit=" %") and small
 
 
-def _seconds_named(calls: pstats.Stats, word: str) -> float:
-    """Return the seconds in functions of ours that carry a word in their name or module, and in all that they call."""
+def _seconds_for_flips(calls: pstats.Stats) -> float:
+    """Return the seconds in functions of ours that find, show or write instances, and in all that they call."""
 
     def is_named(function: tuple[str, int, str]) -> bool:
         path, _, name = function
-        return "pytest_behave" in path and (word in name or word in Path(path).stem)
+        of_flips = Path(path).stem in ("flips", "instances") or name == "flipped" or name.startswith("instance_")
+        return "pytest_behave" in path and of_flips
 
     return sum(
         seconds
