@@ -248,7 +248,7 @@ def _seconds_for_flips(calls: pstats.Stats) -> float:
     def is_named(function: tuple[str, int, str]) -> bool:
         path, _, name = function
         of_flips = Path(path).stem in ("flips", "instances") or name == "flipped" or name.startswith("instance_")
-        return "pytest_behave" in path and of_flips
+        return "pytest_behave" in path and of_flips and name != "<module>"
 
     return sum(
         seconds
