@@ -13,7 +13,7 @@ KEY = "0123456789123456"  # that of pandas.util.hash_array
 def factorize(values: Any) -> tuple[np.ndarray, Any]:
     """Return a number per value, in order of appearance and -1 where it is missing, and the distinct values.
 
-    ``values`` is a one-dimensional array or Series; raises TypeError for lists and mappings.
+    ``values`` is a one-dimensional array, Series or Index; raises TypeError for lists and mappings.
     """
     import pandas as pd
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
+from pytest_behave.codes import factorize
 from pytest_behave.errors import MissingExtraError, ModelError, did_you_mean
 from pytest_behave.files import check_readable
 from pytest_behave.guard import guarded
@@ -208,7 +209,7 @@ class _Table:
         self._table = table
         self._ids = pd.Index(ids)
         if self._ids.has_duplicates:
-            examples = ", ".join(self._ids[self._ids.duplicated()].unique()[:3])
+            examples = ", ".join(factorize(self._ids[self._ids.duplicated()])[1][:3])
             raise ModelError(f"{name} has more than one row for some ids (for example {examples})")
 
     def rows_of(self, ids: Sequence[str]) -> np.ndarray:

@@ -28,7 +28,7 @@ def test_values_get_numbers_in_order_of_appearance(values):
     assert list(distinct) == list(places)
 
 
-@pytest.mark.parametrize("dtype", ["object", "str"])
+@pytest.mark.parametrize("dtype", ["object", "str", "string"])
 def test_series_keep_apart_what_differs_behind_a_nul(dtype):
     codes, distinct = factorize(pd.Series(["\0a", "\0b", "c", "\0a"]).astype(dtype))
     assert (codes.tolist(), list(distinct)) == ([0, 1, 2, 0], ["\0a", "\0b", "c"])
